@@ -1,0 +1,1 @@
+"""Layers in, layers out: sources, prompts, sessions and results. No widgets."""

@@ -1,0 +1,1 @@
+"""The dock, its panel, the map tool and the previews. Talks to `core`, never to the process."""

@@ -1,0 +1,1 @@
+"""Map tools: mouse and keyboard on the canvas become prompts."""

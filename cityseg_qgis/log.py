@@ -1,0 +1,95 @@
+"""The message log and the message bar: the one place that turns errors into something the user sees."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import Qgis, QgsMessageLog, QgsMessageOutput
+from qgis.gui import QgsMessageBar
+from qgis.PyQt.QtWidgets import QPushButton
+
+from cityseg_qgis.about import TITLE, version
+from cityseg_qgis.errors import CitySegError
+from cityseg_qgis.i18n import tr
+from cityseg_qgis.settings import DEBUG
+
+TAG = TITLE
+_SECONDS = {Qgis.MessageLevel.Success: 5, Qgis.MessageLevel.Info: 5, Qgis.MessageLevel.Warning: 10}
+
+
+def log(message: str, level: Qgis.MessageLevel = Qgis.MessageLevel.Info) -> None:
+    """Write to QGIS's message log. Plain information only when the debug setting is on."""
+    if level == Qgis.MessageLevel.Info and not DEBUG.value():
+        return
+    QgsMessageLog.logMessage(scrubbed(message), TAG, level, notifyUser=False)
+
+
+def scrubbed(text: str) -> str:
+    """`text` without the user's home folder, so that a report can be pasted in public."""
+    home = str(Path.home())
+    return text.replace(home, "~") if len(home) > 1 else text
+
+
+def report(message: str, detail: str = "") -> str:
+    """The text behind a Details button: message, detail and versions."""
+    lines = [
+        message,
+        "",
+        f"{TITLE} {version()} · QGIS {Qgis.QGIS_VERSION} · {platform.platform()}",
+    ]
+    if detail:
+        lines += ["", detail]
+    return scrubbed("\n".join(lines))
+
+
+def notify(
+    bar: Optional[QgsMessageBar],
+    message: str,
+    level: Qgis.MessageLevel = Qgis.MessageLevel.Success,
+    detail: str = "",
+) -> None:
+    """Show `message` in the message bar and log it; problems get a Details button."""
+    log(message if not detail else f"{message}\n{detail}", level)
+    if bar is None:
+        return
+    item = bar.createMessage(TITLE, message)
+    if level in (Qgis.MessageLevel.Warning, Qgis.MessageLevel.Critical):
+        item.layout().addWidget(_details_button(message, detail, item))
+    # Zero seconds: a critical message stays until it is closed.
+    bar.pushWidget(item, level, _SECONDS.get(level, 0))
+
+
+def notify_error(bar: Optional[QgsMessageBar], error: BaseException) -> None:
+    """Show a caught error: its sentence in the bar, its detail behind the button."""
+    message, detail = sentence_and_detail(error)
+    notify(bar, message, Qgis.MessageLevel.Warning, detail)
+
+
+def sentence_and_detail(error: BaseException) -> tuple[str, str]:
+    """What the user reads and what the log keeps of `error`."""
+    if isinstance(error, CitySegError):
+        return error.user_message, error.detail
+    sentence = getattr(error, "user_message", "") or getattr(error, "message", "")
+    if sentence:
+        return str(sentence), str(getattr(error, "detail", ""))
+    return (
+        tr("Something went wrong in CitySeg; the details say where."),
+        f"{type(error).__name__}: {error}",
+    )
+
+
+def _details_button(message: str, detail: str, parent) -> QPushButton:  # noqa: ANN001 - a QgsMessageBarItem
+    button = QPushButton(tr("Details…"), parent)
+    button.setObjectName("CitySegDetailsButton")
+    button.clicked.connect(lambda: show_details(message, detail))
+    return button
+
+
+def show_details(message: str, detail: str) -> None:
+    """Open a window with the copyable report."""
+    output = QgsMessageOutput.createMessageOutput()
+    output.setTitle(TITLE)
+    output.setMessage(report(message, detail), QgsMessageOutput.MessageType.MessageText)
+    output.showMessage(False)

@@ -1,0 +1,98 @@
+"""Every setting of the plugin, declared once: key, type, default and range.
+
+Values live in QGIS's settings under `plugins/cityseg/`. An environment variable `CITYSEG_<KEY>` (upper case,
+underscores) wins over the stored value, for fleets and for tests.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Generic, Optional, TypeVar, Union
+
+from qgis.core import QgsSettings
+
+GROUP = "plugins/cityseg"
+Value = Union[str, int, float, bool]
+T = TypeVar("T", str, int, float, bool)
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting. `low` and `high` bound numbers, `choices` bounds strings."""
+
+    key: str
+    default: T
+    low: Optional[float] = None
+    high: Optional[float] = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def environment_name(self) -> str:
+        """The environment variable that overrides it."""
+        return "CITYSEG_" + self.key.upper().replace("-", "_")
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the environment decides."""
+        return self.environment_name in os.environ
+
+    def value(self) -> T:
+        """The effective value: environment, else stored, else default; always of the declared type and in range."""
+        stored = os.environ.get(self.environment_name)
+        if stored is None:
+            stored = QgsSettings().value(f"{GROUP}/{self.key}", None)
+        return self.default if stored is None else self._checked(stored)
+
+    def set_value(self, value: T) -> None:
+        """Store `value`; a value equal to the default removes the entry."""
+        settings = QgsSettings()
+        if value == self.default:
+            settings.remove(f"{GROUP}/{self.key}")
+        else:
+            settings.setValue(f"{GROUP}/{self.key}", value)
+
+    def _checked(self, stored: object) -> T:
+        kind = type(self.default)
+        try:
+            if kind is bool:
+                return str(stored).strip().lower() in ("true", "1", "yes", "on")  # type: ignore[return-value]
+            value = kind(stored)  # type: ignore[call-overload, arg-type]
+        except (TypeError, ValueError):
+            return self.default
+        if self.choices and value not in self.choices:
+            return self.default
+        if self.low is not None and value < self.low:
+            return kind(self.low)  # type: ignore[call-overload, return-value]
+        if self.high is not None and value > self.high:
+            return kind(self.high)  # type: ignore[call-overload, return-value]
+        return value  # type: ignore[return-value]
+
+
+# The Python of an environment that the user already has; empty means the one that the installer made.
+BACKEND_PYTHON = Setting("backend-python", "")
+DEVICE = Setting("device", "auto", choices=("auto", "cpu", "cuda", "mps"))
+MODEL = Setting("model", "default-2d")
+# Zero means half a pixel of the source, which removes stair steps and moves no edge visibly.
+TOLERANCE_M = Setting("tolerance-m", 0.0, low=0.0, high=100.0)
+MIN_AREA_M2 = Setting("min-area-m2", 0.0, low=0.0, high=1e6)
+# Below about 250 ms a slow click becomes a scribble, above 800 ms people give up waiting.
+HOLD_MS = Setting("hold-ms", 400, low=200, high=1500)
+DEBUG = Setting("debug", False)
+LAST_FOLDER = Setting("last-folder", "")
+CLASS_NAMES = Setting("class-names", "")
+
+_MAX_CLASS_NAMES = 50
+
+
+def remembered_class_names() -> list[str]:
+    """Class names that were used before, the last used first."""
+    return [name for name in CLASS_NAMES.value().split("\n") if name]
+
+
+def remember_class_name(name: str) -> None:
+    """Put `name` at the head of the remembered class names."""
+    name = name.strip().replace("\n", " ")
+    if name:
+        names = [name] + [other for other in remembered_class_names() if other != name]
+        CLASS_NAMES.set_value("\n".join(names[:_MAX_CLASS_NAMES]))
