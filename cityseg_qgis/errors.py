@@ -29,3 +29,31 @@ class SaveProblem(CitySegError):
 
 class GeometryProblem(CitySegError):
     """A geometry cannot be transformed or repaired."""
+
+
+class BackendUnavailable(CitySegError):
+    """There is no backend to talk to: none installed, it does not start, or it speaks another protocol."""
+
+
+class BackendCrashed(CitySegError):
+    """The backend's process ended, or stopped answering, in the middle of a request, also when repeated."""
+
+
+class BackendFailed(CitySegError):
+    """The backend answered a request with an error.
+
+    `code` is one of `protocol.codes`; `kind` is its word for a program to act on ("invalid_input", "cancelled", …).
+    """
+
+    def __init__(self, user_message: str, detail: str = "", code: int = 0, kind: str = "") -> None:
+        super().__init__(user_message, detail)
+        self.code = code
+        self.kind = kind
+
+
+class RequestCancelled(BackendFailed):
+    """The user cancelled, or a newer request took this one's place (`kind` is then "superseded"): an outcome, no fault."""
+
+
+class EnvironmentBroken(CitySegError):
+    """The backend's environment cannot be made or used."""
