@@ -1,0 +1,1 @@
+"""Owns the backend's process: interpreter, environment, install, start, stop, restart, requests."""
