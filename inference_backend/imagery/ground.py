@@ -7,6 +7,7 @@ taken at its word (its own unit, converted to metres), as surveyors and other GI
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyproj
@@ -48,6 +49,15 @@ def _is_mercator(crs: pyproj.CRS) -> bool:
     return "Mercator" in method and not any(word in method for word in ("Transverse", "Oblique"))
 
 
+class Georeferenced(Protocol):
+    """What has a grid on the ground: a `RasterSource`."""
+
+    width: int
+    height: int
+    transform: Affine
+    crs: pyproj.CRS | None
+
+
 @dataclass(frozen=True)
 class GroundMetres:
     """`matrix` (2, 2) takes a small step in the source frame to metres (east, north) on the ground.
@@ -71,6 +81,12 @@ class GroundMetres:
                 return cls(matrix)
             unit_m = _axis_unit(crs)
         return cls(np.eye(2) * unit_m)
+
+    @classmethod
+    def of(cls, source: Georeferenced) -> GroundMetres:
+        """The steps near the centre of a raster."""
+        centre = source.transform * (source.width / 2, source.height / 2)
+        return cls.at(source.crs, *centre)
 
     def pixel_matrix(self, transform: Affine) -> np.ndarray:
         """(2, 2): a step of one column or one row, in metres, of a grid with this transform."""

@@ -56,7 +56,7 @@ class RasterSource:
     @property
     def ground(self) -> GroundMetres:
         """Ground metres near the raster's centre."""
-        return GroundMetres.at(self.crs, *(self.transform * (self.width / 2, self.height / 2)))
+        return GroundMetres.of(self)
 
     @property
     def gsd_m(self) -> float | None:
