@@ -1,0 +1,49 @@
+"""The shipped weights: safetensors in fp16, with the configuration and the training step in the header."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from inference_backend.errors import ModelProblem
+from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
+
+FORMAT = "cityseg-unigeoseg-interactive-1"
+
+
+def save_weights(path: Path, config: NetworkConfig, state: dict[str, torch.Tensor], step: int) -> None:
+    """Write `state` as fp16; temporary name first, so that no reader meets half a file."""
+    tensors = {k: v.detach().cpu().half().contiguous() for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    header = {"format": FORMAT, "config": json.dumps(config.as_dict()), "step": str(step)}
+    temporary = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, temporary, header)
+    os.replace(temporary, path)
+
+
+def load_network(path: Path) -> UniGeoSegNet:
+    """The network with the weights of `path`, in float32, ready to answer. Raises ModelProblem."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise ModelProblem(
+            f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.", str(error)
+        ) from error
+    if header.get("format") != FORMAT:
+        raise ModelProblem(f"'{path.name}' does not hold weights of this model; choose the file that came with the plugin.")
+    config = NetworkConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(header["config"]).items()})
+    net = UniGeoSegNet(config)
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ModelProblem(
+            f"'{path.name}' was written by another version; install the plugin again.", f"{missing[:5]} {unexpected[:5]}"
+        )
+    return net.eval().to(memory_format=torch.channels_last)
