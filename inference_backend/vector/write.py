@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,23 +165,24 @@ def _write(
     if driver == "GeoJSON":
         georeferenced = crs is not None and geodetic(crs) is not None
         options = {"RFC7946": "YES" if georeferenced else "NO", "COORDINATE_PRECISION": _GEOJSON_DIGITS}
-    elif driver == "ESRI Shapefile":
-        options = {"ENCODING": "UTF-8"}
     try:
-        raw.write(
-            path,
-            geometries,
-            [values for values, _ in columns],
-            np.array(list(FIELDS), dtype=object),
-            field_mask=[mask for _, mask in columns],
-            layer=None if driver == "GeoJSON" else path.stem,
-            driver=driver,
-            geometry_type="MultiPolygon",
-            promote_to_multi=True,
-            crs=None if crs is None else crs.to_wkt(),
-            encoding="UTF-8",
-            layer_options=options,
-        )
+        with warnings.catch_warnings():
+            # A plain image has no CRS: its outlines are in pixels on purpose.
+            warnings.filterwarnings("ignore", message="'crs' was not provided", category=UserWarning)
+            raw.write(
+                path,
+                geometries,
+                [values for values, _ in columns],
+                np.array(list(FIELDS), dtype=object),
+                field_mask=[mask for _, mask in columns],
+                layer=None if driver == "GeoJSON" else path.stem,
+                driver=driver,
+                geometry_type="MultiPolygon",
+                promote_to_multi=True,
+                crs=None if crs is None else crs.to_wkt(),
+                encoding="UTF-8",
+                layer_options=options,
+            )
     except (DataSourceError, DataLayerError, FeatureError, CRSError, RuntimeError) as error:
         raise explain(path.parent.parent / path.name, error) from error
 

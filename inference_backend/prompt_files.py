@@ -1,0 +1,303 @@
+"""Prompt files: GeoJSON, GeoPackage or Shapefile in any CRS, to prompts in a raster's pixel frame, by object.
+
+One feature is one prompt. `object` groups features into one mask, `label` is 1 (default) or 0, `text` and `class`
+are optional. Points are clicks, lines scribbles, polygons boxes where they are rectangles, else lassos.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from affine import Affine
+from pyproj.exceptions import CRSError, ProjError
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from inference_backend.errors import InvalidInput
+from inference_backend.imagery.source import RasterSource
+from inference_backend.prompts import Prompt
+
+ObjectId = int | str
+_LONLAT = "OGC:CRS84"
+# A four-cornered polygon whose sides lean less than this is a box: a north-aligned rectangle leans by the
+# convergence of the meridians, a few degrees, once it is in another CRS.
+_BOX_LEAN = 0.1
+# One millionth of a side: corners that lie on a straight side.
+_COLLINEAR = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PromptedObject:
+    """One mask that is asked for: its prompts in the order of the file, in the pixel frame."""
+
+    object_id: ObjectId
+    prompts: tuple[Prompt, ...]
+    class_name: str = ""
+
+
+@dataclass(frozen=True)
+class _Feature:
+    """One feature of a file, its CRS None for pixels; `where` names it in messages."""
+
+    geometry: BaseGeometry | None
+    properties: Mapping[str, Any]
+    crs: pyproj.CRS | None
+    where: str
+
+
+def read_prompts(
+    path: str | os.PathLike[str], source: RasterSource, pixel: bool = False
+) -> list[PromptedObject]:
+    """Objects in the order in which the file first names them. Raises InvalidInput.
+
+    `pixel`: the file is GeoJSON in (column, row) of the image, whatever CRS it claims.
+    """
+    name = Path(path)
+    features = list(_read_geojson(name, pixel) if _is_geojson(name) else _read_layers(name, pixel))
+    if not features:
+        raise InvalidInput(f"'{name.name}' holds no prompt; draw at least one.")
+    return group_features(features, source)
+
+
+def group_features(features: Sequence[_Feature], source: RasterSource) -> list[PromptedObject]:
+    """Prompts by object; a feature without `object` is an object of its own, numbered after those named."""
+    to_pixels = _PixelFrame(source)
+    names = [_object_id(feature) for feature in features]
+    unused = max((name for name in names if isinstance(name, int)), default=0) + 1
+    if all(name is None for name in names):
+        unused = 1
+    prompts: dict[ObjectId, list[Prompt]] = {}
+    classes: dict[ObjectId, str] = {}
+    for feature, name in zip(features, names):
+        if name is None:
+            name, unused = unused, unused + 1
+        prompts.setdefault(name, []).extend(_prompts(feature, to_pixels))
+        class_name = _text(feature.properties.get("class"))
+        if class_name and not classes.get(name):
+            classes[name] = class_name
+    return [PromptedObject(name, tuple(given), classes.get(name, "")) for name, given in prompts.items()]
+
+
+class _PixelFrame:
+    """Coordinates of a file's CRS to the raster's pixels."""
+
+    def __init__(self, source: RasterSource) -> None:
+        self._source = source
+        self._inverse: Affine = ~source.transform
+        self._transformers: dict[str, pyproj.Transformer] = {}
+
+    def __call__(self, xy: np.ndarray, feature: _Feature) -> np.ndarray:
+        if feature.crs is None:
+            return xy
+        x, y = self._to_source(xy, feature)
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise InvalidInput(f"{feature.where} lies where the raster's CRS is not defined; check its CRS.")
+        t = self._inverse
+        return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
+
+    def _to_source(self, xy: np.ndarray, feature: _Feature) -> tuple[np.ndarray, np.ndarray]:
+        if self._source.crs is None:
+            raise InvalidInput(
+                f"'{Path(self._source.path).name}' has no CRS, so that prompts of a map cannot be placed on it; "
+                "assign its CRS, or give prompts in (column, row) with --pixel."
+            )
+        key = feature.crs.to_wkt()
+        try:
+            if key not in self._transformers:
+                self._transformers[key] = pyproj.Transformer.from_crs(
+                    feature.crs, self._source.crs, always_xy=True
+                )
+            return self._transformers[key].transform(xy[:, 0], xy[:, 1])
+        except ProjError as error:
+            raise InvalidInput(
+                f"{feature.where} cannot be taken to the raster's CRS; check the CRS of both.", detail=str(error)
+            ) from error
+
+
+def _prompts(feature: _Feature, to_pixels: _PixelFrame) -> Iterator[Prompt]:
+    text = _text(feature.properties.get("text"))
+    if feature.geometry is None or feature.geometry.is_empty:
+        raise InvalidInput(
+            f"{feature.where} is text without a place, and this version takes drawn prompts; add a click or a box."
+            if text
+            else f"{feature.where} has no geometry; draw it again."
+        )
+    label = _label(feature)
+    for part in _simple_parts(feature.geometry):
+        if part.geom_type == "Polygon":
+            ring = to_pixels(shapely.get_coordinates(part.exterior), feature)
+            corners = _box_corners(ring)
+            if corners is not None:
+                yield Prompt("box", corners, label, text)
+            else:
+                yield Prompt("lasso", ring, label, text)
+            continue
+        xy = to_pixels(shapely.get_coordinates(part), feature)
+        yield Prompt("point" if part.geom_type == "Point" else "scribble", xy, label, text)
+
+
+def _simple_parts(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
+    if hasattr(geometry, "geoms"):
+        for part in geometry.geoms:
+            yield from _simple_parts(part)
+    elif not geometry.is_empty:
+        yield geometry
+
+
+def _box_corners(ring_px: np.ndarray) -> np.ndarray | None:
+    """Least and greatest corner (2, 2) of a ring that is a rectangle along the pixel axes, or nearly; else None."""
+    ring = _without_collinear(ring_px[:-1])
+    if len(ring) != 4:
+        return None
+    sides = np.roll(ring, -1, axis=0) - ring
+    lengths = np.hypot(*sides.T)
+    along = np.abs(sides).argmax(axis=1)
+    lean = np.abs(sides).min(axis=1) / np.maximum(lengths, 1e-12)
+    if lengths.min() <= 0 or (lean > _BOX_LEAN).any() or along[0] == along[1] or (along != along[[2, 3, 0, 1]]).any():
+        return None
+    # The mean of the two corners of a side: a leaning box keeps its size.
+    ordered = np.sort(ring, axis=0)
+    return np.stack([ordered[:2].mean(axis=0), ordered[2:].mean(axis=0)])
+
+
+def _without_collinear(ring: np.ndarray) -> np.ndarray:
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    turn = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
+    scale = np.hypot(*before.T) * np.hypot(*after.T)
+    return ring[turn > _COLLINEAR * np.maximum(scale, 1e-300)]
+
+
+def _object_id(feature: _Feature) -> ObjectId | None:
+    value = feature.properties.get("object")
+    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, (bool, list, dict)):
+        raise InvalidInput(f"{feature.where}: 'object' must be a number or a name, not {value!r}.")
+    if isinstance(value, (int, np.integer)) or (isinstance(value, (float, np.floating)) and float(value).is_integer()):
+        return int(value)
+    return str(value)
+
+
+def _label(feature: _Feature) -> int:
+    value = feature.properties.get("label")
+    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
+        return 1
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if number not in (0.0, 1.0):
+        raise InvalidInput(f"{feature.where}: 'label' is 1 (part of the object) or 0 (not), not {value!r}.")
+    return int(number)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value).strip()
+
+
+def _is_geojson(path: Path) -> bool:
+    return path.suffix.lower() in (".geojson", ".json")
+
+
+def _read_geojson(path: Path, pixel: bool) -> Iterator[_Feature]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidInput(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
+    except ValueError as error:
+        raise InvalidInput(f"'{path.name}' is no valid GeoJSON; export it again.", detail=str(error)) from error
+    if isinstance(document, dict) and document.get("type") == "Feature":
+        document = {**document, "type": "FeatureCollection", "features": [document]}
+    if not isinstance(document, dict) or not isinstance(document.get("features"), list):
+        raise InvalidInput(f"'{path.name}' is no GeoJSON feature collection; export it again.")
+    crs = None if pixel else _geojson_crs(document, path.name)
+    for number, record in enumerate(document["features"], 1):
+        where = f"Feature {number} of '{path.name}'"
+        feature = _geojson_feature(record, crs, where)
+        if not pixel:
+            _check_one_crs(record, document, where)
+            if crs is not None and crs.is_geographic and feature.geometry is not None:
+                _check_degrees(feature, "crs" in document)
+        yield feature
+
+
+def _geojson_feature(record: Any, crs: pyproj.CRS | None, where: str) -> _Feature:
+    if not isinstance(record, dict):
+        raise InvalidInput(f"{where} is no GeoJSON feature; export the file again.")
+    properties = record.get("properties") or {}
+    geometry = record.get("geometry")
+    if geometry is None:
+        return _Feature(None, properties, crs, where)
+    try:
+        return _Feature(shapely.force_2d(shape(geometry)), properties, crs, where)
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise InvalidInput(f"{where} has a geometry that cannot be read; draw it again.", detail=str(error)) from error
+
+
+def _geojson_crs(document: Mapping[str, Any], name: str) -> pyproj.CRS:
+    member = document.get("crs")
+    if member is None:
+        if "crs" in document:
+            raise InvalidInput(f"'{name}' says that its CRS is unknown (crs: null); name it, or use --pixel.")
+        return pyproj.CRS(_LONLAT)
+    try:
+        return pyproj.CRS.from_user_input(member["properties"]["name"])
+    except (CRSError, KeyError, TypeError) as error:
+        raise InvalidInput(f"'{name}' has a 'crs' member that cannot be understood.", detail=str(error)) from error
+
+
+def _check_one_crs(record: Mapping[str, Any], document: Mapping[str, Any], where: str) -> None:
+    """GeoJSON of 2008 let a feature have a CRS of its own."""
+    for member in (record.get("crs"), (record.get("geometry") or {}).get("crs")):
+        if member is not None and member != document.get("crs"):
+            raise InvalidInput(f"{where} has another CRS than its file; save all prompts in one CRS.")
+
+
+def _check_degrees(feature: _Feature, declared: bool) -> None:
+    xmin, ymin, xmax, ymax = feature.geometry.bounds
+    if xmin < -360 or xmax > 360 or ymin < -90 or ymax > 90:
+        remedy = "save all prompts in one CRS" if declared else "add a 'crs' member, or use --pixel for pixels"
+        raise InvalidInput(f"{feature.where} is not in longitude and latitude, as its file says; {remedy}.")
+
+
+def _read_layers(path: Path, pixel: bool) -> Iterator[_Feature]:
+    """Features of every layer, each in its own CRS."""
+    if pixel:
+        raise InvalidInput(f"Prompts in pixels come as GeoJSON, not as '{path.name}'.")
+    if not path.exists():
+        raise InvalidInput(f"'{path}' does not exist; check the path.")
+    from pyogrio import list_layers
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        layers = [str(name) for name, kind in list_layers(path) if kind is not None]
+        for layer in layers:
+            yield from _layer_features(path, layer, len(layers) > 1)
+    except (DataSourceError, DataLayerError, RuntimeError) as error:
+        raise InvalidInput(
+            f"'{path.name}' cannot be read as GeoJSON, GeoPackage or Shapefile; export it again.", detail=str(error)
+        ) from error
+
+
+def _layer_features(path: Path, layer: str, several: bool) -> Iterator[_Feature]:
+    from pyogrio import raw
+
+    meta, _, geometries, columns = raw.read(path, layer=layer, force_2d=True)
+    crs, prefix = meta["crs"], f"of '{layer}' in '{path.name}'" if several else f"of '{path.name}'"
+    if len(geometries) and not crs:
+        raise InvalidInput(f"'{path.name}' has no CRS; set it in QGIS (Set Layer CRS) and save it again.")
+    parsed = pyproj.CRS.from_user_input(crs) if crs else None
+    names = [str(name) for name in meta["fields"]]
+    for number, blob in enumerate(geometries):
+        properties = {name: column[number] for name, column in zip(names, columns)}
+        geometry = None if blob is None else shapely.from_wkb(blob)
+        yield _Feature(geometry, properties, parsed, f"Feature {number + 1} {prefix}")
