@@ -27,8 +27,6 @@ from inference_backend.vector.contour import polygonize
 from inference_backend.vector.measure import GroundMetres, area_m2, perimeter_m
 
 DEFAULT_THRESHOLD = 0.5
-# Simplification may move an outline by half a source pixel: less keeps stair steps, more shows.
-DEFAULT_TOLERANCE_PX = 0.5
 REGULARIZE = ("auto", "none", "building")
 
 
@@ -36,7 +34,7 @@ REGULARIZE = ("auto", "none", "building")
 class AnswerOptions:
     """How a probability becomes polygons. Lengths are ground metres, areas ground square metres.
 
-    `tolerance_m` None means half a source pixel; `min_hole_m2` None means the same as `min_area_m2`.
+    `tolerance_m` None means half a pixel of the mask; `min_hole_m2` None means the same as `min_area_m2`.
     """
 
     tolerance_m: float | None = None
@@ -125,19 +123,13 @@ def outline(
     options: AnswerOptions,
 ) -> BaseGeometry:
     """Polygons of `probability` (h, w) over `window`, in the source frame, valid, maybe empty."""
-    geometry_array = polygonize(probability, options.threshold)
-    metres = GroundMetres.of(source)
-    tolerance_m = options.tolerance_m
-    if tolerance_m is None:
-        tolerance_m = DEFAULT_TOLERANCE_PX * (source.gsd_m or 1.0)
-    hole_m2 = options.min_area_m2 if options.min_hole_m2 is None else options.min_hole_m2
     return clean(
-        geometry_array,
+        polygonize(probability, options.threshold),
         window_transform(source.transform, window, probability.shape),
-        tolerance_m,
+        options.tolerance_m,
         options.min_area_m2,
-        hole_m2,
-        metres,
+        options.min_hole_m2,
+        GroundMetres.of(source),
     )
 
 
