@@ -1,0 +1,246 @@
+"""The job behind `cityseg segment`: prompts and a raster in, a layer (and a label raster) out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from inference_backend.cancel import CancelToken
+from inference_backend.errors import InvalidInput
+from inference_backend.imagery.embeddings import EmbeddingCache
+from inference_backend.imagery.source import RasterSource, open_raster
+from inference_backend.models.base import PromptableModel
+from inference_backend.predict import AnswerOptions, ObjectAnswer, answer_object
+from inference_backend.prompt_files import PromptedObject, read_prompts
+from inference_backend.prompts import union_bounds
+from inference_backend.vector.attributes import describe_prompts, now, result_row
+from inference_backend.vector.clean import polygonal
+from inference_backend.vector.label_raster import check_label_target, label_values, write_labels
+from inference_backend.vector.write import check_target, write_features
+
+Progress = Callable[[float, str], None]
+
+DEFAULT_MODEL = "default-2d"
+_CACHE_BYTES = 512 * 1024 * 1024
+# Loading the model counts as a little of the progress, so that the bar moves before the first answer.
+_LOADED_SHARE = 0.05
+# Around a prompt this far is looked for data before a model is loaded.
+_LOOK_PX = 256
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """All that a run needs. `extent` (xmin, ymin, xmax, ymax) is in the source frame."""
+
+    source: str
+    prompts: str
+    out: str
+    pixel: bool = False
+    bands: tuple[int, ...] | None = None
+    stretch: str | Mapping[str, Any] | None = None
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    extent: tuple[float, float, float, float] | None = None
+    mask: str | None = None
+    class_name: str = ""
+    options: AnswerOptions = field(default_factory=AnswerOptions)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SegmentJob:
+        """A job from JSON with the names of the fields; `options` is an object. Raises InvalidInput."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InvalidInput(f"'{unknown[0]}' is no part of a segment job; there are {', '.join(sorted(known))}.")
+        given = {name: value for name, value in values.items() if value is not None}
+        try:
+            for name in ("bands", "extent"):
+                if name in given:
+                    given[name] = tuple(given[name])
+            given["options"] = AnswerOptions(**dict(given.get("options") or {}))
+            return cls(**given)
+        except TypeError as error:
+            raise InvalidInput(
+                "A segment job needs 'source', 'prompts' and 'out', and numbers where numbers belong.",
+                detail=str(error),
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_segment(
+    job: SegmentJob,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+    model: PromptableModel | None = None,
+    cache: EmbeddingCache | None = None,
+) -> dict[str, Any]:
+    """Answer each object in the order of the prompt file, then write the layer and the mask.
+
+    `progress(fraction, message)`. `model` and `cache` may be ones that the caller holds. Returns a summary fit for
+    JSON, with one entry an object; an empty mask is an entry without a feature. Nothing is written before every
+    object is answered: a cancelled job leaves no file. Raises InvalidInput, ResourceProblem, ModelProblem,
+    Cancelled.
+    """
+    report = progress or (lambda fraction, message: None)
+    cancel = cancel or CancelToken()
+    started = time.perf_counter()
+    check_target(job.out)
+    if job.mask:
+        check_label_target(job.mask)
+    with open_raster(job.source, job.bands, job.stretch) as source:
+        objects = read_prompts(job.prompts, source, job.pixel)
+        clip = _clip_box(job.extent, source)
+        _check_inside(objects, source)
+        _check_data(objects, source)
+        report(0.0, f"Loading {job.model}")
+        model = model or _load(job)
+        cache = cache or EmbeddingCache(_CACHE_BYTES)
+        cancel.check()
+        entries, rows = [], []
+        for number, asked in enumerate(objects):
+            share = _LOADED_SHARE + (1 - _LOADED_SHARE) * number / len(objects)
+            report(share, f"Object {asked.object_id} ({number + 1} of {len(objects)})")
+            cancel.check()
+            found = answer_object(source, asked.prompts, model, job.options, cache, cancel)
+            geometry = _clipped(found.geometry, clip)
+            attributes = _attributes(job, asked, found, geometry, source, model)
+            entries.append(_entry(attributes, geometry, found))
+            rows.append((geometry, attributes))
+        cancel.check()
+        _write(job, source, rows, entries, cancel)
+    report(1.0, f"Wrote {job.out}")
+    return {
+        "source": job.source,
+        "out": job.out,
+        "mask": job.mask,
+        "model": model.card.id,
+        "weights": model.weights_id,
+        "device": model.device,
+        "features": sum(not geometry.is_empty for geometry, _ in rows),
+        "milliseconds": round(1000 * (time.perf_counter() - started), 1),
+        "objects": entries,
+    }
+
+
+def _load(job: SegmentJob) -> PromptableModel:
+    from inference_backend.models import registry
+
+    return registry.get(job.model, job.device)
+
+
+def _write(
+    job: SegmentJob,
+    source: RasterSource,
+    rows: Sequence[tuple[BaseGeometry, Mapping[str, Any]]],
+    entries: list[dict[str, Any]],
+    cancel: CancelToken,
+) -> None:
+    """The mask first: it takes longer and can be cancelled, and then neither file is there."""
+    if job.mask:
+        values = label_values([attributes["object"] for _, attributes in rows])
+        for entry, value in zip(entries, values):
+            entry["mask_value"] = value
+        labelled = [(row[0], value) for row, value in zip(rows, values) if not row[0].is_empty]
+        write_labels(job.mask, source, labelled, cancel)
+    write_features(job.out, [row for row in rows if not row[0].is_empty], source.crs)
+
+
+def _attributes(
+    job: SegmentJob,
+    asked: PromptedObject,
+    found: ObjectAnswer,
+    geometry: BaseGeometry,
+    source: RasterSource,
+    model: PromptableModel,
+) -> dict[str, Any]:
+    return result_row(
+        asked.object_id,
+        geometry,
+        source.crs,
+        score=found.score,
+        class_name=asked.class_name or job.class_name,
+        prompt=describe_prompts(asked.prompts),
+        model=model.card.id,
+        weights=model.weights_id,
+        source=job.source,
+        created=now(),
+    )
+
+
+def _entry(
+    attributes: Mapping[str, Any], geometry: BaseGeometry, found: ObjectAnswer
+) -> dict[str, Any]:
+    """What the summary says of one object."""
+    return {
+        "object": attributes["object"],
+        "class": attributes["class"],
+        "score": attributes["score"],
+        "area_m2": attributes["area_m2"],
+        "perim_m": attributes["perim_m"],
+        "milliseconds": round(sum(found.timings_ms.values()), 1),
+        "n_vertices": int(shapely.get_num_coordinates(geometry)),
+        "empty": bool(geometry.is_empty),
+    }
+
+
+def _clip_box(extent: Sequence[float] | None, source: RasterSource) -> BaseGeometry | None:
+    if extent is None:
+        return None
+    if len(extent) != 4 or not (extent[0] < extent[2] and extent[1] < extent[3]):
+        raise InvalidInput("An extent is xmin,ymin,xmax,ymax with the lesser values first.")
+    box, footprint = shapely.box(*extent), _footprint(source)
+    if not box.intersects(footprint):
+        raise InvalidInput(
+            f"The extent lies outside the raster, which covers {_numbers(footprint.bounds)} in its own CRS."
+        )
+    return box
+
+
+def _footprint(source: RasterSource) -> BaseGeometry:
+    """The raster's four corners in the source frame."""
+    width, height = source.width, source.height
+    return shapely.Polygon([source.transform * at for at in ((0, 0), (width, 0), (width, height), (0, height))])
+
+
+def _clipped(geometry: BaseGeometry, clip: BaseGeometry | None) -> BaseGeometry:
+    if clip is None or geometry.is_empty or clip.covers(geometry):
+        return geometry
+    return polygonal(geometry.intersection(clip))
+
+
+def _check_inside(objects: Sequence[PromptedObject], source: RasterSource) -> None:
+    """A prompt wholly outside is a mistake of CRS or of file, never a wish."""
+    for asked in objects:
+        for number, prompt in enumerate(asked.prompts, 1):
+            xmin, ymin, xmax, ymax = prompt.bounds
+            if xmax < 0 or ymax < 0 or xmin > source.width or ymin > source.height:
+                raise InvalidInput(
+                    f"Prompt {number} ({prompt.kind}) of object {asked.object_id} lies outside the raster, at column "
+                    f"{xmin:.0f}, row {ymin:.0f} of {source.width} × {source.height}; check the file and its CRS."
+                )
+
+
+def _check_data(objects: Sequence[PromptedObject], source: RasterSource) -> None:
+    """Raise where not one prompt has data near it; a prompt in a gap of a sound raster gets an empty answer."""
+    for asked in objects:
+        xmin, ymin, xmax, ymax = union_bounds(asked.prompts)
+        cols, rows = xmax - xmin + 2 * _LOOK_PX, ymax - ymin + 2 * _LOOK_PX
+        _, valid = source.read_rgb(
+            xmin - _LOOK_PX, ymin - _LOOK_PX, cols, rows, min(int(rows), _LOOK_PX), min(int(cols), _LOOK_PX)
+        )
+        if valid.any():
+            return
+    raise InvalidInput(
+        f"'{source.path}' has no valid pixel near any prompt: every value is no-data or not a number."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.10g}" for value in values)
