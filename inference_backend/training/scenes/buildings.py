@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, Patch, circle, rectangle
+from inference_backend.training.scenes.footprints import choose, footprint
 from inference_backend.training.scenes.palette import ROOFS, colour_name, pick
 from inference_backend.training.scenes.roofs import Wing, face_light, paint_material, roof_faces
 from inference_backend.training.scenes.solar import roof_array
@@ -26,69 +27,50 @@ _FORMS = {
 }
 
 
-def choose(rng: np.random.Generator, weighted: tuple[tuple[str, float], ...]) -> str:
-    """One name, with its weight as chance."""
-    weights = np.array([weight for _, weight in weighted])
-    return weighted[int(rng.choice(len(weighted), p=weights / weights.sum()))][0]
-
-
-def footprint(
-    rng: np.random.Generator, cx: float, cy: float, length: float, width: float, angle: float, shape: str
-) -> list[Wing]:
-    """Wings of a rect, L, T, U, Z, courtyard or stepped building within `length` x `width` metres."""
-    c, s = np.cos(angle), np.sin(angle)
-
-    def wing(u0: float, v0: float, u1: float, v1: float) -> Wing:
-        """From fractions of the bounding rectangle, -0.5 to 0.5."""
-        u, v = (u0 + u1) / 2 * length, (v0 + v1) / 2 * width
-        long_u, long_v = (u1 - u0) * length, (v1 - v0) * width
-        x, y = cx + u * c - v * s, cy + u * s + v * c
-        if long_u >= long_v:
-            return Wing(x, y, long_u, long_v, angle)
-        return Wing(x, y, long_v, long_u, angle + np.pi / 2)
-
-    a, b = rng.uniform(0.3, 0.5), rng.uniform(0.35, 0.6)
-    if shape == "L":
-        return [wing(-0.5, -0.5, 0.5, -0.5 + b), wing(-0.5, -0.5, -0.5 + a, 0.5)]
-    if shape == "T":
-        middle = rng.uniform(-0.15, 0.15)
-        return [wing(-0.5, -0.5, 0.5, -0.5 + b), wing(middle - a / 2, -0.5, middle + a / 2, 0.5)]
-    if shape == "U":
-        a *= 0.75
-        return [wing(-0.5, -0.5, 0.5, -0.5 + b), wing(-0.5, -0.5, -0.5 + a, 0.5), wing(0.5 - a, -0.5, 0.5, 0.5)]
-    if shape == "Z":
-        return [wing(-0.5, -0.5, 0.1, 0.1), wing(-0.1, -0.1, 0.5, 0.5)]
-    if shape == "court":
-        t = rng.uniform(0.2, 0.32)
-        return [wing(-0.5, -0.5, 0.5, -0.5 + t), wing(-0.5, 0.5 - t, 0.5, 0.5),
-                wing(-0.5, -0.5, -0.5 + t, 0.5), wing(0.5 - t, -0.5, 0.5, 0.5)]
-    if shape == "step":
-        parts = int(rng.integers(2, 5))
-        edges = np.linspace(-0.5, 0.5, parts + 1)
-        shifts = rng.uniform(-0.12, 0.12, parts)
-        return [wing(e0, -0.38 + d, e1, 0.38 + d) for e0, e1, d in zip(edges[:-1], edges[1:], shifts, strict=True)]
-    return [wing(-0.5, -0.5, 0.5, 0.5)]
-
-
 def add_building(
-    canvas: Canvas, cx: float, cy: float, length: float, width: float, angle: float, style: str,
-    *, height_m: float | None = None, shape: str | None = None, solar_chance: float = 0.15,
-    base: np.ndarray | None = None, material: str | None = None, form: str | None = None,
+    canvas: Canvas,
+    cx: float,
+    cy: float,
+    length: float,
+    width: float,
+    angle: float,
+    style: str,
+    *,
+    height_m: float | None = None,
+    shape: str | None = None,
+    solar_chance: float = 0.15,
+    base: np.ndarray | None = None,
+    material: str | None = None,
+    form: str | None = None,
+    number: int = 0,
 ) -> int:
-    """Paint one building and return its instance id (0 when it lies outside)."""
+    """Paint one building and return its instance id (0 when it lies outside). `number` adds a part to another."""
     rng = canvas.rng
-    shape = shape or choose(rng, (("rect", 0.6), ("L", 0.16), ("T", 0.08), ("U", 0.05), ("Z", 0.05), ("step", 0.06)))
+    shape = shape or choose(
+        rng, (("rect", 0.6), ("L", 0.16), ("T", 0.08), ("U", 0.05), ("Z", 0.05), ("step", 0.06))
+    )
     wings = footprint(rng, cx, cy, length, width, angle, shape)
+    height = height_m if height_m is not None else rng.uniform(2.8, 6.5)
+    foot = [wing.ring for wing in wings]
+    wings = [wing.moved(canvas.sun.lean_per_m * height) for wing in wings]
     rings = [wing.ring for wing in wings]
     patch = canvas.patch(rings)
     if patch is None:
         return 0
     material = material or choose(rng, _MATERIALS[style])
     form = form or choose(rng, _FORMS[style])
-    height = height_m if height_m is not None else rng.uniform(2.8, 6.5)
-    canvas.cast_shadow(rings, height)
+    canvas.cast_shadow(foot, height)
     base = pick(rng, ROOFS[material]) if base is None else base
-    number = canvas.new_id("building", roof=form, material=material, colour=colour_name(base), shape=shape, height_m=round(float(height), 1))
+    _walls(canvas, foot, rings)
+    number_is_new = number == 0
+    number = number or canvas.new_id(
+        "building",
+        roof=form,
+        material=material,
+        colour=colour_name(base),
+        shape=shape,
+        height_m=round(float(height), 1),
+    )
     faces = roof_faces(patch, wings, form)
     pitch = rng.uniform(0.15, 0.75) if form in ("gable", "hip") else rng.uniform(0.05, 0.25)
     colour = paint_material(rng, material, faces, base, canvas.gsd_m)
@@ -97,6 +79,8 @@ def add_building(
         ridge = np.clip(1 - faces.down / max(0.25, canvas.gsd_m * 0.7), 0, 1)
         colour *= (1 + rng.choice([-0.18, 0.15]) * ridge)[..., None]
     canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BUILDING, above_shadow=True)
+    if style != "block" and rng.random() < 0.22 and number_is_new:
+        _annex(canvas, wings[0], style, height, number)
     if form == "flat":
         _parapet(canvas, wings, base)
         _flat_furniture(canvas, wings, solar_chance)
@@ -107,7 +91,49 @@ def add_building(
     return number
 
 
-def add_round_building(canvas: Canvas, cx: float, cy: float, radius: float, name: str = "building") -> int:
+def _annex(canvas: Canvas, wing: Wing, style: str, height: float, number: int) -> None:
+    """A lower lean-to or porch against a long side, part of the same building."""
+    rng = canvas.rng
+    length, depth = wing.length * rng.uniform(0.25, 0.9), rng.uniform(1.5, 4.0)
+    side = rng.choice([-1.0, 1.0])
+    u = rng.uniform(-0.5, 0.5) * (wing.length - length)
+    v = side * (wing.width / 2 + depth / 2 - 0.3)
+    c, s = np.cos(wing.angle), np.sin(wing.angle)
+    add_building(
+        canvas,
+        wing.cx + u * c - v * s,
+        wing.cy + u * s + v * c,
+        length,
+        depth,
+        wing.angle,
+        "shack" if rng.random() < 0.5 else style,
+        height_m=height * 0.6,
+        shape="rect",
+        solar_chance=0.0,
+        form="shed",
+        number=number,
+    )
+
+
+def _walls(canvas: Canvas, foot: list[np.ndarray], rings: list[np.ndarray]) -> None:
+    """The walls that a view from the side shows, lit by where they face; the truth is the roof alone."""
+    if np.abs(foot[0] - rings[0]).max() < canvas.gsd_m / 2:
+        return
+    colour = pick(canvas.rng, ROOFS["concrete"] + ROOFS["membrane"] + ROOFS["tile"][:2])
+    for low, high in zip(foot, rings, strict=True):
+        for k in range(len(low)):
+            edge = low[k] - low[k - 1]
+            outward = np.array([edge[1], -edge[0]]) / max(float(np.linalg.norm(edge)), 1e-6)
+            light = 0.45 + 0.5 * max(0.0, float(outward @ canvas.sun.direction))
+            quad = np.stack([low[k - 1], low[k], high[k], high[k - 1]])
+            canvas.paint(
+                canvas.patch([quad]), colour * light, number=0, semantic=0, above_shadow=True
+            )
+
+
+def add_round_building(
+    canvas: Canvas, cx: float, cy: float, radius: float, name: str = "building"
+) -> int:
     """A tank, a silo or a round hut: flat with a rim, a cone, or a dome."""
     rng = canvas.rng
     ring = circle(cx, cy, radius, 28)
@@ -117,7 +143,9 @@ def add_round_building(canvas: Canvas, cx: float, cy: float, radius: float, name
     height = rng.uniform(3, 10)
     canvas.cast_shadow([ring], height)
     base = pick(rng, ROOFS["metal" if rng.random() < 0.4 else "membrane"])
-    number = canvas.new_id(name, roof="round", colour=colour_name(base), height_m=round(float(height), 1))
+    number = canvas.new_id(
+        name, roof="round", colour=colour_name(base), height_m=round(float(height), 1)
+    )
     u, v = patch.local(cx, cy, 0.0)
     towards = (u * canvas.sun.direction[0] + v * canvas.sun.direction[1]) / radius
     light = 1 + rng.choice([0.0, 0.18, 0.35]) * towards
@@ -128,7 +156,9 @@ def add_round_building(canvas: Canvas, cx: float, cy: float, radius: float, name
     if rng.random() < 0.3:
         well = canvas.patch([circle(cx, cy, radius * rng.uniform(0.75, 0.92), 28)])
         if well is not None:
-            canvas.paint(well, canvas.speckle(well, base * rng.uniform(0.4, 0.95), 0.05), number=None)
+            canvas.paint(
+                well, canvas.speckle(well, base * rng.uniform(0.4, 0.95), 0.05), number=None
+            )
     return number
 
 
@@ -140,7 +170,10 @@ def _parapet(canvas: Canvas, wings: list[Wing], base: np.ndarray) -> None:
     inner = [wing.grown(-thick) for wing in wings if min(wing.length, wing.width) > 4 * thick]
     if not inner:
         return
-    outer, hole = canvas.patch([w.ring for w in wings]), canvas.patch([w.ring for w in inner], pad_m=2.0)
+    outer, hole = (
+        canvas.patch([w.ring for w in wings]),
+        canvas.patch([w.ring for w in inner], pad_m=2.0),
+    )
     if outer is None or hole is None:
         return
     rim = Patch(outer.row0, outer.col0, outer.alpha.copy(), outer.gsd_m)
@@ -162,7 +195,9 @@ def _subtract(patch: Patch, other: Patch) -> None:
     if row1 <= row0 or col1 <= col0:
         return
     mine = patch.alpha[row0 - patch.row0 : row1 - patch.row0, col0 - patch.col0 : col1 - patch.col0]
-    theirs = other.alpha[row0 - other.row0 : row1 - other.row0, col0 - other.col0 : col1 - other.col0]
+    theirs = other.alpha[
+        row0 - other.row0 : row1 - other.row0, col0 - other.col0 : col1 - other.col0
+    ]
     np.minimum(mine, 1 - theirs, out=mine)
 
 
@@ -173,7 +208,16 @@ def _on_wing(rng: np.random.Generator, wing: Wing, margin: float) -> tuple[float
     return wing.cx + u * c - v * s, wing.cy + u * s + v * c
 
 
-def _box(canvas: Canvas, cx: float, cy: float, length: float, width: float, angle: float, height: float, colour: np.ndarray) -> None:
+def _box(
+    canvas: Canvas,
+    cx: float,
+    cy: float,
+    length: float,
+    width: float,
+    angle: float,
+    height: float,
+    colour: np.ndarray,
+) -> None:
     """Something small on a roof: keeps the roof's id, throws a shadow on it."""
     ring = rectangle(cx, cy, length, width, angle)
     shift = canvas.sun.shadow_per_m * height
@@ -196,7 +240,16 @@ def _flat_furniture(canvas: Canvas, wings: list[Wing], solar_chance: float) -> N
             size = rng.uniform(0.5, 3.0) if rng.random() < 0.8 else rng.uniform(2, 5)
             size = min(size, wing.width / 3)
             grey = np.full(3, rng.uniform(60, 235), np.float32) * rng.uniform(0.94, 1.06, 3)
-            _box(canvas, cx, cy, size, size * rng.uniform(0.5, 1.0), wing.angle, rng.uniform(0.2, 2.2), grey)
+            _box(
+                canvas,
+                cx,
+                cy,
+                size,
+                size * rng.uniform(0.5, 1.0),
+                wing.angle,
+                rng.uniform(0.2, 2.2),
+                grey,
+            )
 
 
 def _pitched_furniture(canvas: Canvas, wing: Wing, style: str) -> None:
@@ -205,15 +258,36 @@ def _pitched_furniture(canvas: Canvas, wing: Wing, style: str) -> None:
     for _ in range(count):
         cx, cy = _on_wing(rng, wing, 1.0)
         if rng.random() < 0.5 and style == "house":
-            brick = np.array([rng.uniform(80, 150), rng.uniform(60, 110), rng.uniform(55, 100)], np.float32)
-            _box(canvas, cx, cy, rng.uniform(0.5, 1.1), rng.uniform(0.4, 0.7), wing.angle, rng.uniform(0.5, 1.6), brick)
+            brick = np.array(
+                [rng.uniform(80, 150), rng.uniform(60, 110), rng.uniform(55, 100)], np.float32
+            )
+            _box(
+                canvas,
+                cx,
+                cy,
+                rng.uniform(0.5, 1.1),
+                rng.uniform(0.4, 0.7),
+                wing.angle,
+                rng.uniform(0.5, 1.6),
+                brick,
+            )
         else:
-            glass = np.full(3, rng.choice([40.0, 70.0, 200.0, 235.0]), np.float32) * np.array([0.95, 1.0, 1.05], np.float32)
+            glass = np.full(3, rng.choice([40.0, 70.0, 200.0, 235.0]), np.float32) * np.array(
+                [0.95, 1.0, 1.05], np.float32
+            )
             ring = rectangle(cx, cy, rng.uniform(0.6, 1.6), rng.uniform(0.5, 1.2), wing.angle)
             canvas.paint(canvas.patch([ring]), glass, number=None)
     if style == "shack" and rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 6))):
             cx, cy = _on_wing(rng, wing, 0.5)
-            odd = np.array([rng.uniform(60, 230), rng.uniform(60, 200), rng.uniform(60, 200)], np.float32)
-            ring = rectangle(cx, cy, rng.uniform(0.2, 2.0), rng.uniform(0.15, 0.8), wing.angle + rng.choice([0, 0.3, 1.57]))
+            odd = np.array(
+                [rng.uniform(60, 230), rng.uniform(60, 200), rng.uniform(60, 200)], np.float32
+            )
+            ring = rectangle(
+                cx,
+                cy,
+                rng.uniform(0.2, 2.0),
+                rng.uniform(0.15, 0.8),
+                wing.angle + rng.choice([0, 0.3, 1.57]),
+            )
             canvas.paint(canvas.patch([ring]), odd, number=None, opacity=rng.uniform(0.6, 1))

@@ -15,6 +15,7 @@ import numpy as np
 from inference_backend.training.scenes.noise import noise
 
 _SHIFT = 4  # sub-pixel bits of OpenCV's polygon fill
+_RIM = np.ones((3, 3), np.uint8)
 
 
 @dataclass
@@ -25,6 +26,9 @@ class Sun:
     elevation_rad: float
     shadow_light: float
     sky_tint: np.ndarray
+    lean_per_m: np.ndarray = field(
+        default_factory=lambda: np.zeros(2)
+    )  # how far a view from the side moves a roof
 
     @property
     def shadow_per_m(self) -> np.ndarray:
@@ -96,7 +100,9 @@ class Canvas:
         self.attributes[number] = dict(attributes)
         return number
 
-    def patch(self, rings: Sequence[np.ndarray], pad_m: float = 0.0, even_odd: bool = False) -> Patch | None:
+    def patch(
+        self, rings: Sequence[np.ndarray], pad_m: float = 0.0, even_odd: bool = False
+    ) -> Patch | None:
         """Coverage of the union of convex `rings` (metres), or of one polygon with holes when `even_odd`."""
         points = np.concatenate(rings)
         low = np.floor((points.min(0) - pad_m) / self.gsd_m).astype(int) - 1
@@ -105,18 +111,21 @@ class Canvas:
         col1, row1 = np.minimum(high, self.size_px)
         if col1 <= col0 or row1 <= row0:
             return None
-        mask = np.zeros((row1 - row0, col1 - col0), np.uint8)
-        # OpenCV puts integers at pixel centres, hence the half pixel.
+        # Filled finer than the pixel, then averaged.
+        fine = 4 if (row1 - row0) * (col1 - col0) < 200_000 else 2
+        mask = np.zeros(((row1 - row0) * fine, (col1 - col0) * fine), np.uint8)
+        scale, origin = fine / self.gsd_m, np.array([col0, row0]) * fine + 0.5
         fixed = [
-            np.round((ring / self.gsd_m - (col0 + 0.5, row0 + 0.5)) * (1 << _SHIFT)).astype(np.int32)
-            for ring in rings
+            np.round((ring * scale - origin) * (1 << _SHIFT)).astype(np.int32) for ring in rings
         ]
-        if even_odd:
-            cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _SHIFT)
-        else:
-            for ring in fixed:
-                cv2.fillPoly(mask, [ring], 255, cv2.LINE_AA, _SHIFT)
-        return Patch(int(row0), int(col0), mask.astype(np.float32) * np.float32(1 / 255), self.gsd_m)
+        for group in [fixed] if even_odd else [[ring] for ring in fixed]:
+            cv2.fillPoly(mask, group, 255, cv2.LINE_8, _SHIFT)
+        # OpenCV fills every sample that the edge touches, half a sample too many: the mean of the fill and
+        # of the fill without its rim has its edge where it belongs.
+        mask = cv2.addWeighted(mask, 0.5, cv2.erode(mask, _RIM), 0.5, 0)
+        small = cv2.resize(mask, (col1 - col0, row1 - row0), interpolation=cv2.INTER_AREA)
+        alpha = small.astype(np.float32) * np.float32(1 / 255)
+        return Patch(int(row0), int(col0), alpha, self.gsd_m)
 
     def whole(self) -> Patch:
         return Patch(0, 0, np.ones((self.size_px, self.size_px), np.float32), self.gsd_m)
@@ -151,18 +160,23 @@ class Canvas:
         if patch is not None:
             self.rgb[patch.window] *= (1 + patch.alpha * (factor - 1))[..., None]
 
-    def cast_shadow(self, rings: Sequence[np.ndarray], height_m: float, strength: float = 1.0) -> None:
+    def cast_shadow(
+        self, rings: Sequence[np.ndarray], height_m: float, strength: float = 1.0
+    ) -> None:
         """The shadow of convex `rings` raised to `height_m`, on all that is painted so far."""
         shift = self.sun.shadow_per_m * height_m
         hulls = [
-            cv2.convexHull(np.concatenate([ring, ring + shift]).astype(np.float32))[:, 0] for ring in rings
+            cv2.convexHull(np.concatenate([ring, ring + shift]).astype(np.float32))[:, 0]
+            for ring in rings
         ]
         patch = self.patch(hulls)
         if patch is not None:
             below = self.shadow[patch.window]
             np.maximum(below, patch.alpha * np.float32(strength), out=below)
 
-    def speckle(self, patch: Patch, colour: np.ndarray, amount: float, kind: str = "ground") -> np.ndarray:
+    def speckle(
+        self, patch: Patch, colour: np.ndarray, amount: float, kind: str = "ground"
+    ) -> np.ndarray:
         """`colour` with noise of relative deviation `amount`: (rows, cols, 3)."""
         rows, cols = patch.alpha.shape
         factor = 1 + np.float32(amount) * noise(self.rng, rows, cols, kind)
@@ -180,10 +194,19 @@ def rectangle(cx: float, cy: float, length: float, width: float, angle: float = 
     v = np.array([-u[1], u[0]])
     half_u, half_v = u * length / 2, v * width / 2
     centre = np.array([cx, cy])
-    return np.stack([centre - half_u - half_v, centre + half_u - half_v, centre + half_u + half_v, centre - half_u + half_v])
+    return np.stack(
+        [
+            centre - half_u - half_v,
+            centre + half_u - half_v,
+            centre + half_u + half_v,
+            centre - half_u + half_v,
+        ]
+    )
 
 
-def circle(cx: float, cy: float, radius: float, vertices: int = 24, wobble: np.ndarray | None = None) -> np.ndarray:
+def circle(
+    cx: float, cy: float, radius: float, vertices: int = 24, wobble: np.ndarray | None = None
+) -> np.ndarray:
     """A ring (vertices, 2); `wobble` (vertices,) scales the radius at each vertex."""
     theta = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
     radii = radius * (1.0 if wobble is None else wobble)

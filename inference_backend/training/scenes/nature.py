@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
-from inference_backend.training.scenes.canvas import Canvas, Patch, circle, rectangle, strip
+from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.noise import noise
 from inference_backend.training.scenes.palette import FIELD, WATER, Biome, colour_name, pick
+from inference_backend.training.scenes.trees import SEMANTIC_TREE, add_tree
 
-SEMANTIC_TREE, SEMANTIC_WATER, SEMANTIC_FIELD, SEMANTIC_GRASS, SEMANTIC_BARE = 4, 5, 6, 7, 8
-_SPRITE_PX = 96
+SEMANTIC_WATER, SEMANTIC_FIELD, SEMANTIC_GRASS, SEMANTIC_BARE = 5, 6, 7, 8
 
 
 def ground(canvas: Canvas, biome: Biome) -> None:
@@ -28,13 +26,63 @@ def ground(canvas: Canvas, biome: Biome) -> None:
     canvas.semantic[:] = np.where(share[..., 0] > 0.5, SEMANTIC_GRASS, SEMANTIC_BARE)
 
 
-def surface(canvas: Canvas, ring: np.ndarray, colour: np.ndarray, amount: float, semantic: int, name: str | None = None, kind: str = "ground") -> int:
+def clutter(canvas: Canvas, biome: Biome) -> None:
+    """Shrubs, tufts, stones and worn patches on open ground, by thresholds of noise: no ids."""
+    rng = canvas.rng
+    side = canvas.size_px
+    for _ in range(int(rng.integers(1, 4))):
+        where = noise(rng, side, side, "ground") + 0.8 * noise(rng, side, side, "cloud")
+        cover = np.clip((where - rng.uniform(0.8, 2.2)) * rng.uniform(1.5, 6), 0, 1)[..., None]
+        tone = pick(rng, biome.tree if rng.random() < 0.5 else biome.soil + biome.grass)
+        value = 1 + rng.uniform(0.1, 0.3) * noise(rng, side, side, "grain")
+        canvas.rgb += (
+            cover * (tone * value[..., None] - canvas.rgb) * np.float32(rng.uniform(0.4, 0.95))
+        )
+    density = rng.choice([0.0, 0.01, 0.03])
+    for _ in range(min(int(density * canvas.side_m**2), 600)):
+        x, y = rng.uniform(0, canvas.side_m, 2)
+        ring = circle(x, y, rng.uniform(0.15, 0.9), 7, rng.uniform(0.6, 1.3, 7))
+        canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 0.5]), 0.6)
+        canvas.paint(
+            canvas.patch([ring]), pick(rng, biome.tree + biome.soil), number=None, opacity=0.9
+        )
+
+
+def weather(canvas: Canvas) -> None:
+    """Fine texture over everything, stronger on plants and earth than on roofs and roads."""
+    rng = canvas.rng
+    side = canvas.size_px
+    amount = np.full(32, 0.05, np.float32)
+    amount[[SEMANTIC_TREE, SEMANTIC_FIELD, SEMANTIC_GRASS, SEMANTIC_BARE]] = (
+        0.16,
+        0.09,
+        0.10,
+        0.09,
+    )
+    amount[[SEMANTIC_WATER, 2, 9]] = (0.02, 0.025, 0.02)
+    strength = amount[canvas.semantic] * np.float32(rng.uniform(0.2, 1.3))
+    mix = rng.uniform(0.3, 1.0)
+    texture = mix * noise(rng, side, side, "grain") + (1 - mix) * noise(rng, side, side, "ground")
+    canvas.rgb *= np.clip(1 + strength * texture, 0.3, 1.9)[..., None]
+
+
+def surface(
+    canvas: Canvas,
+    ring: np.ndarray,
+    colour: np.ndarray,
+    amount: float,
+    semantic: int,
+    name: str | None = None,
+    kind: str = "ground",
+) -> int:
     """A polygon of one textured colour on the ground (lawn, bare earth, sand, paving)."""
     patch = canvas.patch([ring])
     if patch is None:
         return 0
     number = canvas.new_id(name, colour=colour_name(colour)) if name else 0
-    canvas.paint(patch, canvas.speckle(patch, colour, amount, kind), number=number, semantic=semantic)
+    canvas.paint(
+        patch, canvas.speckle(patch, colour, amount, kind), number=number, semantic=semantic
+    )
     return number
 
 
@@ -50,7 +98,9 @@ def crop_field(canvas: Canvas, ring: np.ndarray, angle: float, orchard: Biome | 
     u, v = patch.local(*centre, angle)
     period = rng.choice([0.5, 0.75, 1.2, 2.0, 3.0])
     fade = float(np.clip(period / canvas.gsd_m / 2 - 0.6, 0, 1))
-    value = 1 + rng.uniform(0.02, 0.22) * fade * np.sin(v * np.float32(2 * np.pi / period) + 0.4 * noise(rng, *v.shape, "cloud"))
+    value = 1 + rng.uniform(0.02, 0.22) * fade * np.sin(
+        v * np.float32(2 * np.pi / period) + 0.4 * noise(rng, *v.shape, "cloud")
+    )
     value += rng.uniform(0.03, 0.1) * noise(rng, *v.shape, "ground")
     if rng.random() < 0.5:
         value -= 0.15 * (np.abs((v / 18) % 1 - 0.5) < 0.02)
@@ -63,97 +113,12 @@ def crop_field(canvas: Canvas, ring: np.ndarray, angle: float, orchard: Biome | 
         for a in np.arange(-reach, reach, step):
             for b in np.arange(-reach, reach, step * 0.8):
                 x, y = centre[0] + a * c - b * s, centre[1] + a * s + b * c
-                if cv2.pointPolygonTest(ring.astype(np.float32), (float(x), float(y)), True) > 1.5 and rng.random() > 0.06:
+                if (
+                    cv2.pointPolygonTest(ring.astype(np.float32), (float(x), float(y)), True) > 1.5
+                    and rng.random() > 0.06
+                ):
                     add_tree(canvas, x, y, step * rng.uniform(0.25, 0.4), orchard)
     return number
-
-
-@lru_cache(maxsize=1)
-def _crowns() -> tuple[np.ndarray, ...]:
-    """Crowns (96, 96, 2): coverage and light, lit from +x. Broad-leaved, conifer, palm and bare kinds."""
-    rng = np.random.default_rng(11)
-    axis = (np.arange(_SPRITE_PX, dtype=np.float32) + 0.5) / _SPRITE_PX * 2.4 - 1.2
-    x, y = np.meshgrid(axis, axis)
-    theta, radius = np.arctan2(y, x), np.hypot(x, y)
-    sprites = []
-    for number in range(40):
-        kind = ("broad", "broad", "broad", "conifer", "palm", "bare")[number % 6]
-        edge = np.full_like(x, 0.92)
-        lobes = rng.integers(6, 9) if kind == "palm" else 0
-        for k in range(2, 14):
-            edge += rng.normal(0, 0.16 / k**0.8) * np.cos(k * theta + rng.uniform(0, 6.3))
-        if kind == "palm":
-            edge = 0.45 + 0.5 * np.abs(np.cos(lobes * theta / 2 + rng.uniform(0, 6.3)))
-        if kind == "conifer":
-            edge = 0.85 + 0.08 * np.cos(rng.integers(9, 15) * theta)
-        grain = cv2.resize(rng.standard_normal((14, 14)).astype(np.float32), (_SPRITE_PX, _SPRITE_PX), interpolation=cv2.INTER_CUBIC)
-        fine = cv2.resize(rng.standard_normal((36, 36)).astype(np.float32), (_SPRITE_PX, _SPRITE_PX), interpolation=cv2.INTER_CUBIC)
-        cover = np.clip((edge + 0.09 * grain - radius) * 14, 0, 1)
-        if kind == "bare":
-            cover *= np.clip(0.4 + 0.5 * fine + 0.2 * grain, 0.05, 0.9)
-        relief = np.sqrt(np.clip(1.25 - radius**2, 0.05, None))
-        height = relief * (1.0 if kind != "conifer" else 0.4) + 0.13 * grain + 0.05 * fine
-        if kind == "conifer":
-            height = 1.2 - radius + 0.05 * fine
-        slope = np.gradient(height, axis, axis=1)
-        light = np.clip(1 - 0.42 * slope + 0.10 * grain + 0.10 * fine, 0.3, 1.75)
-        sprites.append(np.dstack([cover, light]).astype(np.float32))
-    return tuple(sprites)
-
-
-def add_tree(canvas: Canvas, x: float, y: float, radius: float, biome: Biome, name: str = "tree") -> int:
-    """One crown with its shadow."""
-    rng = canvas.rng
-    margin = 1.2 * radius
-    if not (-margin < x < canvas.side_m + margin and -margin < y < canvas.side_m + margin):
-        return 0
-    height = radius * rng.uniform(0.8, 2.2)
-    shadow_at = np.array([x, y]) + canvas.sun.shadow_per_m * height * 0.6
-    stretch = 1 + 0.5 * height / np.tan(canvas.sun.elevation_rad) / (2 * radius)
-    sun_angle = float(np.arctan2(canvas.sun.direction[1], canvas.sun.direction[0]))
-    wobble = 1 + 0.12 * rng.standard_normal(14)
-    ring = circle(0, 0, radius * 0.95, 14, wobble) * (min(stretch, 2.2), 1.0)
-    c, s = np.cos(sun_angle), np.sin(sun_angle)
-    ring = ring @ np.array([[c, s], [-s, c]]) + shadow_at
-    shadow = canvas.patch([ring])
-    if shadow is not None:
-        below = canvas.shadow[shadow.window]
-        np.maximum(below, shadow.alpha * 0.9, out=below)
-    side_px = 2 * margin / canvas.gsd_m
-    col0, row0 = x / canvas.gsd_m - side_px / 2, y / canvas.gsd_m - side_px / 2
-    c0, r0 = max(int(np.floor(col0)), 0), max(int(np.floor(row0)), 0)
-    c1 = min(int(np.ceil(col0 + side_px)) + 1, canvas.size_px)
-    r1 = min(int(np.ceil(row0 + side_px)) + 1, canvas.size_px)
-    if c1 <= c0 or r1 <= r0:
-        return 0
-    scale = _SPRITE_PX / side_px
-    # Inverse map: canvas pixel -> sprite pixel, the lit side turned to the sun.
-    half = _SPRITE_PX / 2
-    offset = np.array([c0 + 0.5 - x / canvas.gsd_m, r0 + 0.5 - y / canvas.gsd_m])
-    turn = np.array([[c, s], [-s, c]]) * scale
-    matrix = np.column_stack([turn, turn @ offset + half - 0.5])
-    sprites = _crowns()
-    sprite = sprites[int(rng.integers(len(sprites)))]
-    if rng.random() < 0.5:
-        sprite = sprite[::-1]
-    if scale > 1.5:
-        shrink = max(int(scale), 1)
-        small = cv2.resize(sprite, (_SPRITE_PX // shrink, _SPRITE_PX // shrink), interpolation=cv2.INTER_AREA)
-        matrix = matrix / shrink
-        sprite = small
-    drawn = cv2.warpAffine(np.ascontiguousarray(sprite), matrix, (c1 - c0, r1 - r0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    patch = Patch(r0, c0, np.ascontiguousarray(drawn[..., 0]), canvas.gsd_m)
-    colour = pick(rng, biome.tree, 14)
-    number = canvas.new_id(name, colour=colour_name(colour), height_m=round(float(height), 1))
-    canvas.paint(patch, colour * drawn[..., 1:], number=number, semantic=SEMANTIC_TREE, above_shadow=True)
-    return number
-
-
-def grove(canvas: Canvas, x: float, y: float, spread: float, count: int, biome: Biome) -> None:
-    """A loose group of trees."""
-    for _ in range(count):
-        dx, dy = canvas.rng.normal(0, spread, 2)
-        add_tree(canvas, x + dx, y + dy, canvas.rng.uniform(1.2, 4.5), biome)
 
 
 def hedge(canvas: Canvas, line: np.ndarray, width: float, biome: Biome) -> int:
@@ -165,7 +130,9 @@ def hedge(canvas: Canvas, line: np.ndarray, width: float, biome: Biome) -> int:
     canvas.cast_shadow([rectangle(*line.mean(0), 0.1, 0.1)], 0.1)
     colour = pick(canvas.rng, biome.tree)
     number = canvas.new_id("hedge", colour=colour_name(colour))
-    canvas.paint(patch, canvas.speckle(patch, colour, 0.15, "grain"), number=number, semantic=SEMANTIC_TREE)
+    canvas.paint(
+        patch, canvas.speckle(patch, colour, 0.15, "grain"), number=number, semantic=SEMANTIC_TREE
+    )
     return number
 
 
@@ -183,7 +150,11 @@ def water_body(canvas: Canvas, ring: np.ndarray, name: str, biome: Biome) -> int
         canvas.paint(wide, canvas.speckle(wide, bank, 0.08), number=0, semantic=SEMANTIC_BARE)
     number = canvas.new_id(name, colour=colour_name(colour))
     rows, cols = patch.alpha.shape
-    value = 1 + rng.uniform(0.0, 0.12) * noise(rng, rows, cols, "cloud") + rng.uniform(0.0, 0.06) * noise(rng, rows, cols, "grain")
+    value = (
+        1
+        + rng.uniform(0.0, 0.12) * noise(rng, rows, cols, "cloud")
+        + rng.uniform(0.0, 0.06) * noise(rng, rows, cols, "grain")
+    )
     canvas.paint(patch, colour * value[..., None], number=number, semantic=SEMANTIC_WATER)
     return number
 
@@ -194,9 +165,17 @@ def pool(canvas: Canvas, x: float, y: float, angle: float) -> int:
     length = rng.uniform(4, 12)
     width = length * rng.uniform(0.4, 0.7)
     deck = rectangle(x, y, length + 3, width + 3, angle)
-    surface(canvas, deck, np.array([200, 194, 182], np.float32) * rng.uniform(0.75, 1.1), 0.04, SEMANTIC_BARE)
+    surface(
+        canvas,
+        deck,
+        np.array([200, 194, 182], np.float32) * rng.uniform(0.75, 1.1),
+        0.04,
+        SEMANTIC_BARE,
+    )
     if rng.random() < 0.4:
-        ring = circle(0, 0, 0.5, 20, 1 + 0.15 * np.sin(np.linspace(0, 4 * np.pi, 20) + rng.uniform(0, 6)))
+        ring = circle(
+            0, 0, 0.5, 20, 1 + 0.15 * np.sin(np.linspace(0, 4 * np.pi, 20) + rng.uniform(0, 6))
+        )
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         ring = (ring * (length, width)) @ turn + (x, y)
     else:
@@ -204,7 +183,15 @@ def pool(canvas: Canvas, x: float, y: float, angle: float) -> int:
     patch = canvas.patch([ring])
     if patch is None:
         return 0
-    colour = np.array([[92, 190, 208], [70, 160, 190], [110, 196, 190], [60, 120, 130]][int(rng.integers(4))], np.float32)
+    colour = np.array(
+        [[92, 190, 208], [70, 160, 190], [110, 196, 190], [60, 120, 130]][int(rng.integers(4))],
+        np.float32,
+    )
     number = canvas.new_id("pool", colour=colour_name(colour))
-    canvas.paint(patch, canvas.speckle(patch, colour * rng.uniform(0.8, 1.1), 0.05), number=number, semantic=SEMANTIC_WATER)
+    canvas.paint(
+        patch,
+        canvas.speckle(patch, colour * rng.uniform(0.8, 1.1), 0.05),
+        number=number,
+        semantic=SEMANTIC_WATER,
+    )
     return number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ BANK_PX = 1024
 _PERSISTENCE = {"cloud": 0.45, "ground": 0.68, "grain": 0.95}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _bank(kind: str) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(20_240_501 + len(kind))
     fields = []
@@ -53,3 +53,13 @@ def hash_table() -> np.ndarray:
 def cell_value(i: np.ndarray, j: np.ndarray, salt: int = 0) -> np.ndarray:
     """A standard normal for every integer cell (i, j)."""
     return hash_table()[(i.astype(np.int64) * 7919 + j.astype(np.int64) * 104_729 + salt) % 4096]
+
+
+def streaks(
+    rng: np.random.Generator, along: np.ndarray, down: np.ndarray, width_m: float, length_m: float
+) -> np.ndarray:
+    """Noise drawn out along `down` (metres): what rain leaves on a roof. Same shape as `along`."""
+    field = _bank("grain")[int(rng.integers(3))]
+    row = (along * np.float32(1 / width_m)).astype(np.int32) + int(rng.integers(BANK_PX))
+    col = (down * np.float32(1 / length_m)).astype(np.int32) + int(rng.integers(BANK_PX))
+    return field[row % BANK_PX, col % BANK_PX]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_backend.training.scenes.canvas import Patch, Sun, rectangle
-from inference_backend.training.scenes.noise import cell_value, noise
+from inference_backend.training.scenes.noise import cell_value, noise, streaks
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,16 @@ class Wing:
     @property
     def ring(self) -> np.ndarray:
         return rectangle(self.cx, self.cy, self.length, self.width, self.angle)
+
+    def moved(self, shift: np.ndarray) -> Wing:
+        """The wing somewhere else."""
+        return Wing(
+            self.cx + float(shift[0]),
+            self.cy + float(shift[1]),
+            self.length,
+            self.width,
+            self.angle,
+        )
 
     def grown(self, margin: float) -> Wing:
         """The wing with `margin` metres more on every side."""
@@ -95,7 +105,9 @@ def face_light(faces: Faces, sun: Sun, pitch_rad: float) -> np.ndarray:
     return ((np.maximum(direct, 0) * 0.8 + ambient) / (0.8 * flat + ambient)).astype(np.float32)
 
 
-def _stripes(coordinate: np.ndarray, period_m: float, gsd_m: float, sharp: bool = False) -> np.ndarray:
+def _stripes(
+    coordinate: np.ndarray, period_m: float, gsd_m: float, sharp: bool = False
+) -> np.ndarray:
     """A wave of amplitude 1 that fades out where the pixel is too coarse to resolve it."""
     fade = np.clip(period_m / gsd_m / 2 - 0.75, 0, 1)
     wave = np.sin(coordinate * np.float32(2 * np.pi / period_m))
@@ -110,33 +122,49 @@ def paint_material(
     """Albedo (rows, cols, 3) of a roof of `material` in colour `base`."""
     rows, cols = faces.down.shape
     salt = int(rng.integers(1 << 20))
-    value = 1 + rng.uniform(0.015, 0.05) * noise(rng, rows, cols, "ground")
+    value = 1 + rng.uniform(0.015, 0.06) * noise(rng, rows, cols, "ground")
+    if rng.random() < 0.7:
+        wide = max(gsd_m, rng.uniform(0.08, 0.3))
+        value += rng.uniform(0.01, 0.09) * streaks(
+            rng, faces.along, faces.down, wide, wide * rng.uniform(6, 30)
+        )
     colour = np.broadcast_to(base, (rows, cols, 3)).astype(np.float32)
     if material in ("tin", "metal"):
         sheet_w, sheet_l = rng.uniform(0.7, 1.2), rng.uniform(1.8, 4.0)
         i = np.floor(faces.along / sheet_w) + 57 * faces.face
         j = np.floor(faces.down / sheet_l)
         value += rng.uniform(0.02, 0.11 if material == "tin" else 0.04) * cell_value(i, j, salt)
-        value += rng.uniform(0.02, 0.10) * _stripes(faces.along, rng.choice([0.15, 0.3, 0.45, 0.9]), gsd_m)
+        value += rng.uniform(0.02, 0.10) * _stripes(
+            faces.along, rng.choice([0.15, 0.3, 0.45, 0.9]), gsd_m
+        )
         if material == "tin":
             colour = _rust(rng, faces, colour, i, j, salt)
         elif rng.random() < 0.4:
-            value -= rng.uniform(0.05, 0.15) * _stripes(faces.along, rng.uniform(0.5, 1.2), gsd_m, sharp=True)
+            value -= rng.uniform(0.05, 0.15) * _stripes(
+                faces.along, rng.uniform(0.5, 1.2), gsd_m, sharp=True
+            )
     elif material in ("tile", "shingle"):
         row = np.floor(faces.down / rng.uniform(0.25, 0.4))
         col = np.floor(faces.along / 0.3)
-        value += (0.05 if material == "tile" else 0.03) * cell_value(col, row + 13 * faces.face, salt)
+        value += (0.05 if material == "tile" else 0.03) * cell_value(
+            col, row + 13 * faces.face, salt
+        )
         value += 0.04 * cell_value(row, faces.face, salt)
         value += rng.uniform(0.0, 0.07) * _stripes(faces.down, 0.35, gsd_m)
         if rng.random() < 0.35:
-            moss = np.clip(noise(rng, rows, cols, "ground") - rng.uniform(0.3, 1.4), 0, 1)[..., None] * 0.5
+            moss = (
+                np.clip(noise(rng, rows, cols, "ground") - rng.uniform(0.3, 1.4), 0, 1)[..., None]
+                * 0.5
+            )
             colour = colour * (1 - moss) + moss * np.array([92, 92, 70], np.float32)
     elif material in ("membrane", "concrete", "gravel", "green"):
         value += rng.uniform(0.01, 0.08) * noise(rng, rows, cols, "cloud")
         if material == "gravel" or material == "green":
             value += rng.uniform(0.02, 0.07) * noise(rng, rows, cols, "grain")
         if material == "membrane" and rng.random() < 0.6:
-            value -= rng.uniform(0.02, 0.08) * _stripes(faces.along, rng.uniform(1.5, 4.0), gsd_m, sharp=True)
+            value -= rng.uniform(0.02, 0.08) * _stripes(
+                faces.along, rng.uniform(1.5, 4.0), gsd_m, sharp=True
+            )
         if rng.random() < 0.5:
             stain = np.clip(noise(rng, rows, cols, "cloud") - rng.uniform(0.2, 1.0), 0, 1.2)
             value -= rng.uniform(0.05, 0.25) * stain
@@ -146,17 +174,26 @@ def paint_material(
 
 
 def _rust(
-    rng: np.random.Generator, faces: Faces, colour: np.ndarray, i: np.ndarray, j: np.ndarray, salt: int
+    rng: np.random.Generator,
+    faces: Faces,
+    colour: np.ndarray,
+    i: np.ndarray,
+    j: np.ndarray,
+    salt: int,
 ) -> np.ndarray:
     """Rust that runs down the sheets, and sheets that were replaced by others."""
     rows, cols = faces.down.shape
     amount = rng.uniform(-1.2, 1.3)
     field = noise(rng, rows, cols, "ground") + 0.8 * cell_value(i, j, salt + 5) + amount
-    rust = np.clip(field * rng.uniform(0.6, 2.0), 0, 1)[..., None] * np.float32(rng.uniform(0.3, 0.9))
+    rust = np.clip(field * rng.uniform(0.6, 2.0), 0, 1)[..., None] * np.float32(
+        rng.uniform(0.3, 0.9)
+    )
     tone = np.array([rng.uniform(110, 165), rng.uniform(70, 98), rng.uniform(44, 70)], np.float32)
     colour = colour * (1 - rust) + tone * rust
     if rng.random() < 0.6:
         replaced = cell_value(i, j, salt + 11) > rng.uniform(1.0, 2.2)
-        fresh = np.array([rng.uniform(150, 225)] * 3, np.float32) * np.array([1, 0.98, 0.95], np.float32)
+        fresh = np.array([rng.uniform(150, 225)] * 3, np.float32) * np.array(
+            [1, 0.98, 0.95], np.float32
+        )
         colour = np.where(replaced[..., None], fresh, colour)
     return colour

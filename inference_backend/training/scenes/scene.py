@@ -9,14 +9,32 @@ import numpy as np
 from inference_backend.errors import InvalidInput
 from inference_backend.training.scenes.canvas import Canvas, Sun
 from inference_backend.training.scenes.layouts import LAYOUTS
-from inference_backend.training.scenes.nature import ground
+from inference_backend.training.scenes.nature import clutter, ground, weather
 from inference_backend.training.scenes.palette import BIOMES, Biome, colour_name
 from inference_backend.training.scenes.sensor import expose
 
 KINDS = tuple(LAYOUTS)
-SEMANTIC_NAMES = ("other", "building", "solar array", "road", "tree", "water", "field", "grass", "bare ground", "vehicle", "paved", "sport", "boat")
+SEMANTIC_NAMES = (
+    "other",
+    "building",
+    "solar array",
+    "road",
+    "tree",
+    "water",
+    "field",
+    "grass",
+    "bare ground",
+    "vehicle",
+    "paved",
+    "sport",
+    "boat",
+)
+_WIDE = ("downtown", "industrial", "rural", "leisure", "waterside")
 # Where each kind of place is seen; any other pair would look out of place.
-_BIOMES_OF = {"informal": ("tropical", "desert", "grey town", "dry summer"), "village": ("tropical", "tropical", "dry summer", "temperate", "desert")}
+_BIOMES_OF = {
+    "informal": ("tropical", "desert", "grey town", "dry summer"),
+    "village": ("tropical", "tropical", "dry summer", "temperate", "desert"),
+}
 
 
 @dataclass
@@ -39,7 +57,9 @@ class Scene:
     semantic_names: tuple[str, ...] = field(default=SEMANTIC_NAMES)
 
 
-def make_scene(seed: int, size_px: int = 512, gsd_m: float | None = 0.2, kind: str | None = None) -> Scene:
+def make_scene(
+    seed: int, size_px: int = 512, gsd_m: float | None = 0.2, kind: str | None = None
+) -> Scene:
     """The scene of `seed`: the same arguments give the same arrays. `gsd_m` None draws one from 0.07 to 0.6.
 
     `kind` is one of `KINDS`, or None to draw one. Raises InvalidInput for an unknown kind or a size below 32.
@@ -52,15 +72,26 @@ def make_scene(seed: int, size_px: int = 512, gsd_m: float | None = 0.2, kind: s
     if gsd_m is None:
         gsd_m = float(np.exp(rng.uniform(np.log(0.07), np.log(0.6))))
     if kind is None:
-        chances = np.array([chance for _, chance in LAYOUTS.values()])
+        # A small window holds a house or two: places of large things would leave it empty.
+        small = size_px * gsd_m < 90
+        chances = np.array(
+            [
+                chance * (0.25 if small and name in _WIDE else 1.0)
+                for name, (_, chance) in LAYOUTS.items()
+            ]
+        )
         kind = KINDS[int(rng.choice(len(KINDS), p=chances / chances.sum()))]
     biome = _biome(rng, kind)
     canvas = Canvas(size_px, gsd_m, rng, _sun(rng))
     ground(canvas, biome)
+    clutter(canvas, biome)
     LAYOUTS[kind][0](canvas, biome)
+    weather(canvas)
     rgb = expose(rng, canvas.lit())
     classes, attributes = _visible(canvas, rgb)
-    return Scene(rgb, canvas.instances, classes, attributes, gsd_m, canvas.semantic, kind, biome.name, seed)
+    return Scene(
+        rgb, canvas.instances, classes, attributes, gsd_m, canvas.semantic, kind, biome.name, seed
+    )
 
 
 def _biome(rng: np.random.Generator, kind: str) -> Biome:
@@ -73,9 +104,14 @@ def _biome(rng: np.random.Generator, kind: str) -> Biome:
 
 def _sun(rng: np.random.Generator) -> Sun:
     azimuth = rng.uniform(0, 2 * np.pi)
+    view, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4) if rng.random() < 0.3 else 0.0
     tint = np.array([rng.uniform(0.82, 1.0), rng.uniform(0.92, 1.0), 1.0])
     return Sun(
-        np.array([np.cos(azimuth), np.sin(azimuth)]), np.deg2rad(rng.uniform(28, 72)), rng.uniform(0.25, 0.7), tint
+        np.array([np.cos(azimuth), np.sin(azimuth)]),
+        np.deg2rad(rng.uniform(32, 76)),
+        rng.uniform(0.22, 0.7),
+        tint,
+        lean * np.array([np.cos(view), np.sin(view)]),
     )
 
 
@@ -120,12 +156,19 @@ def make_truth_polygons(scene: Scene, classes: tuple[str, ...] | None = None) ->
     from shapely.geometry import shape
     from shapely.ops import unary_union
 
-    wanted = [number for number, name in scene.classes.items() if classes is None or name in classes]
+    wanted = [
+        number for number, name in scene.classes.items() if classes is None or name in classes
+    ]
     keep = np.isin(scene.instances, wanted)
     parts: dict[int, list] = {}
     for geometry, number in shapes(scene.instances, mask=keep):
         parts.setdefault(int(number), []).append(shape(geometry))
     return [
-        {"object": number, "class": scene.classes[number], **scene.attributes[number], "geometry": unary_union(parts[number])}
+        {
+            "object": number,
+            "class": scene.classes[number],
+            **scene.attributes[number],
+            "geometry": unary_union(parts[number]),
+        }
         for number in wanted
     ]

@@ -20,17 +20,21 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
         shift = rng.uniform(-0.8, 0.8, 2)
         band = int(rng.integers(3))
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
-        image[..., band] = cv2.warpAffine(image[..., band], move, (cols, rows), borderMode=cv2.BORDER_REPLICATE)
+        image[..., band] = cv2.warpAffine(
+            image[..., band], move, (cols, rows), borderMode=cv2.BORDER_REPLICATE
+        )
     image *= rng.normal(1.0, 0.045, 3).astype(np.float32)
     grey = image.mean(2, keepdims=True)
-    image = grey + (image - grey) * np.float32(rng.uniform(0.55, 1.45))
+    image = grey + (image - grey) * np.float32(rng.uniform(0.5, 1.25))
     if rng.random() < 0.35:
         haze = np.float32(rng.uniform(0.03, 0.3))
         veil = np.array([188, 196, 206], np.float32) * rng.uniform(0.8, 1.1)
         image = image * (1 - haze) + veil * haze
     if rng.random() < 0.3:
         y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : cols * 1j]
-        image *= (1 - np.float32(rng.uniform(0.03, 0.2)) * (x**2 + y**2)).astype(np.float32)[..., None]
+        image *= (1 - np.float32(rng.uniform(0.03, 0.2)) * (x**2 + y**2)).astype(np.float32)[
+            ..., None
+        ]
     if rng.random() < 0.15:
         image *= (1 + 0.08 * noise(rng, rows, cols, "cloud"))[..., None]
     if rng.random() < 0.08:
@@ -56,7 +60,9 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
 def _soften(image: np.ndarray, factor: float) -> np.ndarray:
     """Shrunk and enlarged: an image that was resampled on its way."""
     rows, cols = image.shape[:2]
-    small = cv2.resize(image, (int(cols / factor), int(rows / factor)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (int(cols / factor), int(rows / factor)), interpolation=cv2.INTER_AREA
+    )
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
 
 

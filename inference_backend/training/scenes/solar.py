@@ -9,7 +9,16 @@ from inference_backend.training.scenes.noise import cell_value, noise
 from inference_backend.training.scenes.roofs import Wing
 
 SEMANTIC_SOLAR = 2
-_COLOURS = ((26, 34, 62), (34, 46, 84), (44, 60, 104), (22, 24, 34), (30, 32, 38), (58, 70, 96), (74, 84, 104), (40, 44, 58))
+_COLOURS = (
+    (26, 34, 62),
+    (34, 46, 84),
+    (44, 60, 104),
+    (22, 24, 34),
+    (30, 32, 38),
+    (58, 70, 96),
+    (74, 84, 104),
+    (40, 44, 58),
+)
 
 
 def _module_look(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
@@ -21,8 +30,15 @@ def _module_look(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, floa
 
 
 def _paint_modules(
-    canvas: Canvas, patch: Patch, cx: float, cy: float, angle: float, module: tuple[float, float],
-    origin: tuple[float, float], look: tuple[np.ndarray, np.ndarray, float], number: int,
+    canvas: Canvas,
+    patch: Patch,
+    cx: float,
+    cy: float,
+    angle: float,
+    module: tuple[float, float],
+    origin: tuple[float, float],
+    look: tuple[np.ndarray, np.ndarray, float],
+    number: int,
 ) -> None:
     """Fill the patch with modules on a grid that starts at `origin` (u, v) of the local frame."""
     rng = canvas.rng
@@ -33,7 +49,9 @@ def _paint_modules(
     value = 1 + 0.05 * cell_value(iu, iv, int(rng.integers(9999)))
     # Glint: the sky's reflection drifts across the array.
     tilt = rng.uniform(-0.02, 0.02, 2)
-    value = value + np.clip(u * tilt[0] + v * tilt[1], -0.3, 0.5) + 0.03 * noise(rng, *u.shape, "cloud")
+    value = (
+        value + np.clip(u * tilt[0] + v * tilt[1], -0.3, 0.5) + 0.03 * noise(rng, *u.shape, "cloud")
+    )
     colour = cell * np.clip(value, 0.5, 2.0)[..., None]
     if rng.random() < 0.12:
         colour = colour + np.clip(value - 0.8, 0, 1)[..., None] * rng.uniform(30, 110)
@@ -51,8 +69,14 @@ def _paint_modules(
 
 
 def _array_rings(
-    rng: np.random.Generator, cx: float, cy: float, angle: float, u0: float, v0: float,
-    columns: np.ndarray, module: tuple[float, float],
+    rng: np.random.Generator,
+    cx: float,
+    cy: float,
+    angle: float,
+    u0: float,
+    v0: float,
+    columns: np.ndarray,
+    module: tuple[float, float],
 ) -> list[np.ndarray]:
     """One ring a row; `columns` (rows, 2) is the first and last column of each."""
     rings = []
@@ -95,15 +119,25 @@ def roof_array(canvas: Canvas, wing: Wing, form: str, on_building: int | None) -
         columns = np.tile([0, cols], (rows, 1))
         if rows > 1 and cols > 2 and rng.random() < 0.35:
             cut = int(rng.integers(1, cols))
-            which = slice(0, int(rng.integers(1, rows))) if rng.random() < 0.5 else slice(int(rng.integers(1, rows)), rows)
+            which = (
+                slice(0, int(rng.integers(1, rows)))
+                if rng.random() < 0.5
+                else slice(int(rng.integers(1, rows)), rows)
+            )
             columns[which, int(rng.integers(2))] = cut
         numbers.append(_place(canvas, wing, u0, v0, columns, module, look, on_building))
     return numbers
 
 
 def _place(
-    canvas: Canvas, wing: Wing, u0: float, v0: float, columns: np.ndarray, module: tuple[float, float],
-    look: tuple[np.ndarray, np.ndarray, float], on_building: int | None,
+    canvas: Canvas,
+    wing: Wing,
+    u0: float,
+    v0: float,
+    columns: np.ndarray,
+    module: tuple[float, float],
+    look: tuple[np.ndarray, np.ndarray, float],
+    on_building: int | None,
 ) -> int:
     rings = _array_rings(canvas.rng, wing.cx, wing.cy, wing.angle, u0, v0, columns, module)
     patch = canvas.patch(rings) if rings else None
@@ -134,24 +168,34 @@ def _flat_array(canvas: Canvas, wing: Wing, module: tuple[float, float]) -> list
     v0 = rng.uniform(-depth / 2, depth / 2 - rows * pitch + gap)
     numbers = []
     together = gap <= 0.5
-    shared = canvas.new_id("solar array", modules=rows * cols * per_row, on_building=0) if together else 0
+    shared = (
+        canvas.new_id("solar array", modules=rows * cols * per_row, on_building=0)
+        if together
+        else 0
+    )
     for row in range(rows):
         first, last = 0, cols
         if rng.random() < 0.12 and cols > 3:
             last = int(rng.integers(2, cols + 1))
         v = v0 + row * pitch
-        rings = _array_rings(rng, wing.cx, wing.cy, wing.angle, u0, v, np.tile([first, last], (per_row, 1)), module)
+        rings = _array_rings(
+            rng, wing.cx, wing.cy, wing.angle, u0, v, np.tile([first, last], (per_row, 1)), module
+        )
         patch = canvas.patch(rings)
         if patch is None:
             continue
-        number = shared or canvas.new_id("solar array", modules=(last - first) * per_row, on_building=0)
+        number = shared or canvas.new_id(
+            "solar array", modules=(last - first) * per_row, on_building=0
+        )
         canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 0.4 for ring in rings]), 0.6)
         _paint_modules(canvas, patch, wing.cx, wing.cy, wing.angle, module, (u0, v), look, number)
         numbers.append(number)
     return numbers
 
 
-def solar_farm(canvas: Canvas, cx: float, cy: float, length: float, depth: float, angle: float) -> None:
+def solar_farm(
+    canvas: Canvas, cx: float, cy: float, length: float, depth: float, angle: float
+) -> None:
     """Ground-mounted rows with grass between; every table is one array."""
     rng = canvas.rng
     module = (rng.uniform(0.95, 1.15), rng.uniform(1.6, 2.1))
@@ -166,7 +210,9 @@ def solar_farm(canvas: Canvas, cx: float, cy: float, length: float, depth: float
         u0 = -length / 2
         while u0 + 4 * module[0] < length / 2:
             cols = min(table, int((length / 2 - u0) / module[0]))
-            rings = _array_rings(rng, cx, cy, angle, u0, v0, np.tile([0, cols], (per_row, 1)), module)
+            rings = _array_rings(
+                rng, cx, cy, angle, u0, v0, np.tile([0, cols], (per_row, 1)), module
+            )
             patch = canvas.patch(rings)
             if patch is not None and rng.random() > 0.03:
                 number = canvas.new_id("solar array", modules=cols * per_row, on_building=0)

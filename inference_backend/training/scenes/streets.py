@@ -1,27 +1,45 @@
-"""Roads, parking, vehicles, boats, courts and what else lies on the ground of a town."""
+"""Roads, car parks and sport grounds."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
-from inference_backend.training.scenes.palette import ASPHALT, CAR, PAVING, colour_name, pick
+from inference_backend.training.scenes.craft import vehicle
+from inference_backend.training.scenes.palette import ASPHALT, PAVING, colour_name, pick
 
-SEMANTIC_ROAD, SEMANTIC_VEHICLE, SEMANTIC_PAVED, SEMANTIC_SPORT, SEMANTIC_BOAT = 3, 9, 10, 11, 12
-_SIZES = {"car": (4.4, 1.85), "van": (5.6, 2.1), "truck": (9.5, 2.5), "bus": (12.0, 2.55), "motorbike": (2.0, 0.8)}
+SEMANTIC_ROAD, SEMANTIC_PAVED, SEMANTIC_SPORT = 3, 10, 11
 
 
-def road(canvas: Canvas, line: np.ndarray, width: float, number: int, colour: np.ndarray, *, unpaved: bool = False) -> None:
+def road(
+    canvas: Canvas,
+    line: np.ndarray,
+    width: float,
+    number: int,
+    colour: np.ndarray,
+    *,
+    unpaved: bool = False,
+) -> None:
     """One road: verge or pavement, kerbs, surface, markings. `number` is the network's id."""
     rng = canvas.rng
     if not unpaved and rng.random() < 0.6:
         walk = canvas.patch([strip(line, width + rng.uniform(2, 5))], even_odd=False)
         if walk is not None:
-            canvas.paint(walk, canvas.speckle(walk, pick(rng, PAVING), 0.04), number=0, semantic=SEMANTIC_PAVED)
+            canvas.paint(
+                walk,
+                canvas.speckle(walk, pick(rng, PAVING), 0.04),
+                number=0,
+                semantic=SEMANTIC_PAVED,
+            )
     patch = canvas.patch([strip(line, width)])
     if patch is None:
         return
-    canvas.paint(patch, canvas.speckle(patch, colour, 0.10 if unpaved else 0.045), number=number, semantic=SEMANTIC_ROAD)
+    canvas.paint(
+        patch,
+        canvas.speckle(patch, colour, 0.10 if unpaved else 0.045),
+        number=number,
+        semantic=SEMANTIC_ROAD,
+    )
     if unpaved:
         for side in (-0.22, 0.22):
             track = canvas.patch([strip(line, width * 0.15, side * width)])
@@ -33,14 +51,22 @@ def road(canvas: Canvas, line: np.ndarray, width: float, number: int, colour: np
     if width > 5 and canvas.gsd_m < 0.45:
         lanes = max(2, int(width / 3.4))
         for lane in range(1, lanes):
-            _dashes(canvas, line, (lane / lanes - 0.5) * width, marking, solid=lanes > 2 and lane == lanes // 2)
+            _dashes(
+                canvas,
+                line,
+                (lane / lanes - 0.5) * width,
+                marking,
+                solid=lanes > 2 and lane == lanes // 2,
+            )
         if rng.random() < 0.5:
             for side in (-0.5, 0.5):
                 edge = canvas.patch([strip(line, 0.15, side * (width - 0.6))])
                 canvas.paint(edge, marking, number=None, opacity=0.7)
 
 
-def _dashes(canvas: Canvas, line: np.ndarray, offset: float, colour: np.ndarray, solid: bool) -> None:
+def _dashes(
+    canvas: Canvas, line: np.ndarray, offset: float, colour: np.ndarray, solid: bool
+) -> None:
     if solid:
         canvas.paint(canvas.patch([strip(line, 0.2, offset)]), colour, number=None, opacity=0.8)
         return
@@ -56,46 +82,9 @@ def _dashes(canvas: Canvas, line: np.ndarray, offset: float, colour: np.ndarray,
         canvas.paint(canvas.patch(rings), colour, number=None, opacity=0.8)
 
 
-def vehicle(canvas: Canvas, x: float, y: float, angle: float, kind: str = "car") -> int:
-    """One vehicle from above: body, windscreens, roof, shadow."""
-    rng = canvas.rng
-    length, width = np.array(_SIZES[kind]) * rng.uniform(0.9, 1.1)
-    body = rectangle(x, y, length, width, angle)
-    cut = 0.18 * width
-    c, s = np.cos(angle), np.sin(angle)
-    hl, hw = length / 2, width / 2
-    outline = np.array([[-hl, -hw + cut], [-hl + cut, -hw], [hl - 1.4 * cut, -hw], [hl, -hw + 1.4 * cut], [hl, hw - 1.4 * cut], [hl - 1.4 * cut, hw], [-hl + cut, hw], [-hl, hw - cut]])
-    outline = outline @ np.array([[c, s], [-s, c]]) + (x, y)
-    patch = canvas.patch([outline])
-    if patch is None:
-        return 0
-    shift = canvas.sun.shadow_per_m * (1.4 if kind in ("car", "van") else 2.8)
-    canvas.shade(canvas.patch([body + shift * 0.5, body + shift]), 0.5)
-    colour = pick(rng, CAR, 6)
-    number = canvas.new_id("car" if kind == "van" else kind, colour=colour_name(colour))
-    canvas.paint(patch, colour, number=number, semantic=SEMANTIC_VEHICLE)
-    if kind == "motorbike" or length / canvas.gsd_m < 7:
-        return number
-    glass = np.array([40, 46, 54], np.float32) * rng.uniform(0.7, 1.6)
-
-    def part(u0: float, u1: float, w: float, tone: np.ndarray) -> None:
-        cu = (u0 + u1) / 2 * length
-        canvas.paint(canvas.patch([rectangle(x + cu * c, y + cu * s, (u1 - u0) * length, w * width, angle)]), tone, number=None, opacity=0.9)
-
-    if kind in ("car", "van"):
-        part(-0.40 if kind == "car" else -0.48, 0.24, 0.86, glass)
-        part(-0.27 if kind == "car" else -0.46, 0.10, 0.80, np.clip(colour * 1.12, 0, 255))
-    elif kind == "truck":
-        part(0.28, 0.33, 1.0, colour * 0.3)
-        part(-0.5, 0.27, 0.98, pick(rng, CAR, 6))
-    else:
-        part(0.42, 0.48, 0.9, glass)
-        for u in (-0.3, 0.0, 0.25):
-            part(u - 0.05, u + 0.05, 0.5, colour * 0.8)
-    return number
-
-
-def parking(canvas: Canvas, cx: float, cy: float, length: float, depth: float, angle: float) -> None:
+def parking(
+    canvas: Canvas, cx: float, cy: float, length: float, depth: float, angle: float
+) -> None:
     """A car park: paved lot, bays with lines, cars in some of them."""
     rng = canvas.rng
     ring = rectangle(cx, cy, length, depth, angle)
@@ -103,7 +92,12 @@ def parking(canvas: Canvas, cx: float, cy: float, length: float, depth: float, a
     if patch is None:
         return
     number = canvas.new_id("parking lot")
-    canvas.paint(patch, canvas.speckle(patch, pick(rng, ASPHALT), 0.05), number=number, semantic=SEMANTIC_PAVED)
+    canvas.paint(
+        patch,
+        canvas.speckle(patch, pick(rng, ASPHALT), 0.05),
+        number=number,
+        semantic=SEMANTIC_PAVED,
+    )
     c, s = np.cos(angle), np.sin(angle)
     full = rng.uniform(0.1, 0.95)
     bay = rng.uniform(2.4, 2.8)
@@ -117,7 +111,13 @@ def parking(canvas: Canvas, cx: float, cy: float, length: float, depth: float, a
             if rng.random() < full:
                 jitter = rng.normal(0, 0.15, 2)
                 kind = "van" if rng.random() < 0.1 else "car"
-                vehicle(canvas, x + jitter[0], y + jitter[1], angle + np.pi / 2 * rng.choice([-1, 1]) + rng.normal(0, 0.03), kind)
+                vehicle(
+                    canvas,
+                    x + jitter[0],
+                    y + jitter[1],
+                    angle + np.pi / 2 * rng.choice([-1, 1]) + rng.normal(0, 0.03),
+                    kind,
+                )
         if lines and canvas.gsd_m < 0.35:
             marks = canvas.patch(lines)
             if marks is not None:
@@ -126,28 +126,6 @@ def parking(canvas: Canvas, cx: float, cy: float, length: float, depth: float, a
                 canvas.paint(marks, np.full(3, 215, np.float32), number=None, opacity=0.7)
         v += 11.5 if flip else 5.2
         flip = not flip
-
-
-def boat(canvas: Canvas, x: float, y: float, angle: float) -> int:
-    """A boat: pointed hull, deck, cabin or cover."""
-    rng = canvas.rng
-    length = rng.uniform(5, 14)
-    width = length * rng.uniform(0.26, 0.36)
-    hull = np.array([[-0.5, -0.42], [0.1, -0.5], [0.36, -0.3], [0.5, 0], [0.36, 0.3], [0.1, 0.5], [-0.5, 0.42]]) * (length, width)
-    c, s = np.cos(angle), np.sin(angle)
-    ring = hull @ np.array([[c, s], [-s, c]]) + (x, y)
-    patch = canvas.patch([ring])
-    if patch is None:
-        return 0
-    colour = np.full(3, rng.uniform(190, 245), np.float32) if rng.random() < 0.8 else pick(rng, CAR)
-    number = canvas.new_id("boat", colour=colour_name(colour))
-    canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 1.2]), 0.6)
-    canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BOAT)
-    deck = canvas.patch([(hull * (0.8, 0.7)) @ np.array([[c, s], [-s, c]]) + (x, y)])
-    tone = np.array([[170, 140, 100], [60, 90, 150], [210, 205, 195], [90, 90, 95]][int(rng.integers(4))], np.float32)
-    canvas.paint(deck, tone, number=None)
-    canvas.paint(canvas.patch([rectangle(x - 0.05 * length * c, y - 0.05 * length * s, length * 0.3, width * 0.5, angle)]), colour * 0.95, number=None)
-    return number
 
 
 def court(canvas: Canvas, cx: float, cy: float, angle: float, kind: str) -> int:
@@ -179,7 +157,9 @@ def court(canvas: Canvas, cx: float, cy: float, angle: float, kind: str) -> int:
     c, s = np.cos(angle), np.sin(angle)
 
     def line(u0: float, v0: float, u1: float, v1: float) -> None:
-        ends = np.array([[u0 * length, v0 * width], [u1 * length, v1 * width]]) @ np.array([[c, s], [-s, c]]) + (cx, cy)
+        ends = np.array([[u0 * length, v0 * width], [u1 * length, v1 * width]]) @ np.array(
+            [[c, s], [-s, c]]
+        ) + (cx, cy)
         canvas.paint(canvas.patch([strip(ends, 0.15)]), white, number=None, opacity=0.85)
 
     for edge in (-0.5, 0.5):
@@ -195,21 +175,8 @@ def court(canvas: Canvas, cx: float, cy: float, angle: float, kind: str) -> int:
     else:
         ring = circle(cx, cy, 9.15 * size, 32)
         closed = np.vstack([ring, ring[:1]])
-        patch = canvas.patch([np.concatenate([closed, (closed - (cx, cy))[::-1] * 0.97 + (cx, cy)])])
+        patch = canvas.patch(
+            [np.concatenate([closed, (closed - (cx, cy))[::-1] * 0.97 + (cx, cy)])]
+        )
         canvas.paint(patch, white, number=None, opacity=0.85)
-    return number
-
-
-def container(canvas: Canvas, x: float, y: float, angle: float) -> int:
-    """A shipping container."""
-    ring = rectangle(x, y, float(canvas.rng.choice([6.1, 12.2])), 2.45, angle)
-    patch = canvas.patch([ring])
-    if patch is None:
-        return 0
-    colour = pick(canvas.rng, ((160, 60, 48), (48, 86, 140), (62, 110, 84), (190, 190, 188), (196, 130, 52), (120, 72, 60)))
-    canvas.cast_shadow([ring], 2.6)
-    number = canvas.new_id("container", colour=colour_name(colour))
-    u, _ = patch.local(x, y, angle)
-    ribs = 1 + 0.06 * np.sin(u * 20) * float(canvas.gsd_m < 0.12)
-    canvas.paint(patch, colour * np.asarray(ribs)[..., None], number=number, semantic=SEMANTIC_VEHICLE, above_shadow=True)
     return number

@@ -1,0 +1,123 @@
+"""A street grid that may turn and curve: where blocks, lots and traffic are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from inference_backend.training.scenes import craft, streets
+from inference_backend.training.scenes.canvas import Canvas
+from inference_backend.training.scenes.footprints import choose
+
+
+class Frame:
+    """A rotated and gently curved coordinate frame (a, b) in metres about the middle of the canvas."""
+
+    def __init__(self, canvas: Canvas, curviness: float = 1.0) -> None:
+        rng = canvas.rng
+        self.middle = np.array([canvas.side_m, canvas.side_m]) / 2
+        self.angle = rng.uniform(0, 2 * np.pi)
+        self.bend = rng.uniform(0, 6) * curviness * (rng.random() < 0.5)
+        self.wave = 2 * np.pi / rng.uniform(120, 300)
+        self.phase = rng.uniform(0, 6.3)
+        self.reach = canvas.side_m * 0.72
+
+    def xy(self, a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
+        """(…, 2) canvas metres."""
+        b = b + self.bend * np.sin(np.asarray(a) * self.wave + self.phase)
+        a = a + np.zeros_like(b)
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return np.stack([a * c - b * s, a * s + b * c], -1) + self.middle
+
+    def heading(self, a: float) -> float:
+        """Direction of the a axis at `a`, radians."""
+        return self.angle + float(
+            np.arctan(self.bend * self.wave * np.cos(a * self.wave + self.phase))
+        )
+
+    def along_a(self, b: float) -> np.ndarray:
+        a = np.linspace(-self.reach, self.reach, 24)
+        return self.xy(a, np.full_like(a, b))
+
+    def along_b(self, a: float) -> np.ndarray:
+        b = np.linspace(-self.reach, self.reach, 6)
+        return self.xy(np.full_like(b, a), b)
+
+
+def cuts(rng: np.random.Generator, reach: float, low: float, high: float) -> np.ndarray:
+    """Positions from -reach to reach whose gaps lie between `low` and `high`."""
+    at, out = -reach - rng.uniform(0, high), []
+    while at < reach + high:
+        out.append(at)
+        at += rng.uniform(low, high)
+    return np.array(out)
+
+
+def inside(canvas: Canvas, xy: np.ndarray, margin: float) -> bool:
+    """Whether a point lies on the canvas or at most `margin` metres beside it."""
+    return bool((xy > -margin).all() and (xy < canvas.side_m + margin).all())
+
+
+def street_grid(
+    canvas: Canvas,
+    frame: Frame,
+    cuts_a: np.ndarray,
+    cuts_b: np.ndarray,
+    width: float,
+    colour: np.ndarray,
+    unpaved: bool,
+) -> None:
+    """Paint a street at every cut, all one road network."""
+    number = canvas.new_id("road", surface="unpaved" if unpaved else "paved")
+    for b in cuts_b:
+        streets.road(canvas, frame.along_a(b), width, number, colour, unpaved=unpaved)
+    for a in cuts_a:
+        streets.road(
+            canvas,
+            frame.along_b(a),
+            width * canvas.rng.uniform(0.7, 1.0),
+            number,
+            colour,
+            unpaved=unpaved,
+        )
+
+
+def traffic(
+    canvas: Canvas, frame: Frame, cuts_b: np.ndarray, width: float, per_100m: float
+) -> None:
+    """Put vehicles in the lanes of the streets at `cuts_b`."""
+    rng = canvas.rng
+    for b in cuts_b:
+        for _ in range(rng.poisson(per_100m * 2 * frame.reach / 100)):
+            a = rng.uniform(-frame.reach, frame.reach)
+            lane = rng.choice([-0.25, 0.25, -0.42, 0.42])
+            x, y = frame.xy(a, b + lane * width)
+            kind = choose(
+                rng,
+                (("car", 0.8), ("van", 0.08), ("truck", 0.06), ("bus", 0.03), ("motorbike", 0.03)),
+            )
+            craft.vehicle(canvas, x, y, frame.heading(a) + (np.pi if lane > 0 else 0), kind)
+
+
+def lots(
+    canvas: Canvas,
+    frame: Frame,
+    cuts_a: np.ndarray,
+    cuts_b: np.ndarray,
+    road_w: float,
+    lot_w: tuple[float, float],
+) -> Iterator[tuple[float, float, float, float]]:
+    """Lots (centre a, centre b, width, depth) in two rows back to back in each block."""
+    rng = canvas.rng
+    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
+        depth = (b1 - b0 - road_w) / 2
+        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
+            for side in (0, 1):
+                a = a0 + road_w / 2
+                centre_b = b0 + road_w / 2 + depth * (0.5 + side)
+                while a + lot_w[0] < a1 - road_w / 2:
+                    width = min(rng.uniform(*lot_w), a1 - road_w / 2 - a)
+                    if inside(canvas, frame.xy(a + width / 2, centre_b), max(width, depth)):
+                        yield a + width / 2, centre_b, width, depth
+                    a += width

@@ -1,0 +1,142 @@
+"""Tree crowns from a bank of sprites, turned so that their lit side faces the sun."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from inference_backend.training.scenes.canvas import Canvas, Patch, circle
+from inference_backend.training.scenes.palette import Biome, colour_name, pick
+
+SEMANTIC_TREE = 4
+_SPRITE_PX = 96
+
+
+@lru_cache(maxsize=1)
+def _crowns() -> tuple[np.ndarray, ...]:
+    """Crowns (96, 96, 2): coverage and light, lit from +x. Broad-leaved, conifer, palm and bare kinds."""
+    rng = np.random.default_rng(11)
+    axis = (np.arange(_SPRITE_PX, dtype=np.float32) + 0.5) / _SPRITE_PX * 2.4 - 1.2
+    x, y = np.meshgrid(axis, axis)
+    theta, radius = np.arctan2(y, x), np.hypot(x, y)
+    sprites = []
+    for number in range(40):
+        kind = ("broad", "broad", "broad", "conifer", "palm", "bare")[number % 6]
+        edge = np.full_like(x, 0.92)
+        lobes = rng.integers(6, 9) if kind == "palm" else 0
+        for k in range(2, 14):
+            edge += rng.normal(0, 0.16 / k**0.8) * np.cos(k * theta + rng.uniform(0, 6.3))
+        if kind == "palm":
+            edge = 0.45 + 0.5 * np.abs(np.cos(lobes * theta / 2 + rng.uniform(0, 6.3)))
+        if kind == "conifer":
+            edge = 0.85 + 0.08 * np.cos(rng.integers(9, 15) * theta)
+        grain = cv2.resize(
+            rng.standard_normal((14, 14)).astype(np.float32),
+            (_SPRITE_PX, _SPRITE_PX),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        fine = cv2.resize(
+            rng.standard_normal((36, 36)).astype(np.float32),
+            (_SPRITE_PX, _SPRITE_PX),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        cover = np.clip((edge + 0.09 * grain - radius) * 14, 0, 1)
+        if kind == "bare":
+            cover *= np.clip(0.4 + 0.5 * fine + 0.2 * grain, 0.05, 0.9)
+        relief = np.sqrt(np.clip(1.25 - radius**2, 0.05, None))
+        height = relief * (1.0 if kind != "conifer" else 0.4) + 0.13 * grain + 0.05 * fine
+        if kind == "conifer":
+            height = 1.2 - radius + 0.05 * fine
+        slope = np.gradient(height, axis, axis=1)
+        light = np.clip(1 - 0.42 * slope + 0.12 * grain + 0.16 * fine, 0.25, 1.8)
+        sprites.append(np.dstack([cover, light]).astype(np.float32))
+    return tuple(sprites)
+
+
+def add_tree(
+    canvas: Canvas,
+    x: float,
+    y: float,
+    radius: float,
+    biome: Biome,
+    name: str = "tree",
+    number: int = 0,
+) -> int:
+    """One crown with its shadow; `number` adds it to another tree."""
+    rng = canvas.rng
+    margin = 1.2 * radius
+    if not (-margin < x < canvas.side_m + margin and -margin < y < canvas.side_m + margin):
+        return 0
+    height = radius * rng.uniform(0.8, 2.2)
+    shadow_at = np.array([x, y]) + canvas.sun.shadow_per_m * height * 0.6
+    stretch = 1 + 0.5 * height / np.tan(canvas.sun.elevation_rad) / (2 * radius)
+    sun_angle = float(np.arctan2(canvas.sun.direction[1], canvas.sun.direction[0]))
+    wobble = 1 + 0.12 * rng.standard_normal(14)
+    ring = circle(0, 0, radius * 0.95, 14, wobble) * (min(stretch, 2.2), 1.0)
+    c, s = np.cos(sun_angle), np.sin(sun_angle)
+    ring = ring @ np.array([[c, s], [-s, c]]) + shadow_at
+    shadow = canvas.patch([ring])
+    if shadow is not None:
+        below = canvas.shadow[shadow.window]
+        np.maximum(below, shadow.alpha * 0.9, out=below)
+    side_px = 2 * margin / canvas.gsd_m
+    col0, row0 = x / canvas.gsd_m - side_px / 2, y / canvas.gsd_m - side_px / 2
+    c0, r0 = max(int(np.floor(col0)), 0), max(int(np.floor(row0)), 0)
+    c1 = min(int(np.ceil(col0 + side_px)) + 1, canvas.size_px)
+    r1 = min(int(np.ceil(row0 + side_px)) + 1, canvas.size_px)
+    if c1 <= c0 or r1 <= r0:
+        return 0
+    scale = _SPRITE_PX / side_px
+    # Inverse map: canvas pixel -> sprite pixel, the lit side turned to the sun.
+    half = _SPRITE_PX / 2
+    offset = np.array([c0 + 0.5 - x / canvas.gsd_m, r0 + 0.5 - y / canvas.gsd_m])
+    turn = np.array([[c, s], [-s, c]]) * scale
+    matrix = np.column_stack([turn, turn @ offset + half - 0.5])
+    sprites = _crowns()
+    sprite = sprites[int(rng.integers(len(sprites)))]
+    if rng.random() < 0.5:
+        sprite = sprite[::-1]
+    if scale > 1.5:
+        shrink = max(int(scale), 1)
+        small = cv2.resize(
+            sprite, (_SPRITE_PX // shrink, _SPRITE_PX // shrink), interpolation=cv2.INTER_AREA
+        )
+        matrix = matrix / shrink
+        sprite = small
+    drawn = cv2.warpAffine(
+        np.ascontiguousarray(sprite),
+        matrix,
+        (c1 - c0, r1 - r0),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    patch = Patch(r0, c0, np.ascontiguousarray(drawn[..., 0]), canvas.gsd_m)
+    colour = pick(rng, biome.tree, 14)
+    number = number or canvas.new_id(
+        name, colour=colour_name(colour), height_m=round(float(height), 1)
+    )
+    canvas.paint(
+        patch, colour * drawn[..., 1:], number=number, semantic=SEMANTIC_TREE, above_shadow=True
+    )
+    return number
+
+
+def add_clump(canvas: Canvas, x: float, y: float, radius: float, biome: Biome) -> None:
+    """A large irregular crown: several crowns that grew together, one id."""
+    rng = canvas.rng
+    number = 0
+    for _ in range(int(rng.integers(3, 7))):
+        dx, dy = rng.normal(0, radius * 0.5, 2)
+        number = (
+            add_tree(canvas, x + dx, y + dy, radius * rng.uniform(0.45, 0.75), biome, number=number)
+            or number
+        )
+
+
+def grove(canvas: Canvas, x: float, y: float, spread: float, count: int, biome: Biome) -> None:
+    """A loose group of trees."""
+    for _ in range(count):
+        dx, dy = canvas.rng.normal(0, spread, 2)
+        plant = add_clump if canvas.rng.random() < 0.25 else add_tree
+        plant(canvas, x + dx, y + dy, canvas.rng.uniform(1.2, 4.5), biome)
