@@ -73,8 +73,6 @@ def group_features(features: Sequence[_Feature], source: RasterSource) -> list[P
     to_pixels = _PixelFrame(source)
     names = [_object_id(feature) for feature in features]
     unused = max((name for name in names if isinstance(name, int)), default=0) + 1
-    if all(name is None for name in names):
-        unused = 1
     prompts: dict[ObjectId, list[Prompt]] = {}
     classes: dict[ObjectId, str] = {}
     for feature, name in zip(features, names):
@@ -233,7 +231,7 @@ def _read_geojson(path: Path, pixel: bool) -> Iterator[_Feature]:
 def _geojson_feature(record: Any, crs: pyproj.CRS | None, where: str) -> _Feature:
     if not isinstance(record, dict):
         raise InvalidInput(f"{where} is no GeoJSON feature; export the file again.")
-    properties = record.get("properties") or {}
+    properties = {str(name).lower(): value for name, value in (record.get("properties") or {}).items()}
     geometry = record.get("geometry")
     if geometry is None:
         return _Feature(None, properties, crs, where)
@@ -296,7 +294,7 @@ def _layer_features(path: Path, layer: str, several: bool) -> Iterator[_Feature]
     if len(geometries) and not crs:
         raise InvalidInput(f"'{path.name}' has no CRS; set it in QGIS (Set Layer CRS) and save it again.")
     parsed = pyproj.CRS.from_user_input(crs) if crs else None
-    names = [str(name) for name in meta["fields"]]
+    names = [str(name).lower() for name in meta["fields"]]
     for number, blob in enumerate(geometries):
         properties = {name: column[number] for name, column in zip(names, columns)}
         geometry = None if blob is None else shapely.from_wkb(blob)

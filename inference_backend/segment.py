@@ -96,7 +96,7 @@ def run_segment(
         check_label_target(job.mask)
     with open_raster(job.source, job.bands, job.stretch) as source:
         objects = read_prompts(job.prompts, source, job.pixel)
-        clip = _clip_box(job.extent, source)
+        clip = _clip_shape(job.extent, source)
         _check_inside(objects, source)
         _check_data(objects, source)
         report(0.0, f"Loading {job.model}")
@@ -190,27 +190,24 @@ def _entry(
     }
 
 
-def _clip_box(extent: Sequence[float] | None, source: RasterSource) -> BaseGeometry | None:
+def _clip_shape(extent: Sequence[float] | None, source: RasterSource) -> BaseGeometry:
+    """What results are clipped to: the raster, within the extent."""
+    width, height = source.width, source.height
+    corners = ((0, 0), (width, 0), (width, height), (0, height))
+    footprint = shapely.Polygon([source.transform * corner for corner in corners])
     if extent is None:
-        return None
+        return footprint
     if len(extent) != 4 or not (extent[0] < extent[2] and extent[1] < extent[3]):
         raise InvalidInput("An extent is xmin,ymin,xmax,ymax with the lesser values first.")
-    box, footprint = shapely.box(*extent), _footprint(source)
-    if not box.intersects(footprint):
-        raise InvalidInput(
-            f"The extent lies outside the raster, which covers {_numbers(footprint.bounds)} in its own CRS."
-        )
-    return box
+    clip = shapely.box(*extent).intersection(footprint)
+    if clip.area == 0:
+        covered = ", ".join(f"{value:.10g}" for value in footprint.bounds)
+        raise InvalidInput(f"The extent lies outside the raster, which covers {covered} in its own CRS.")
+    return clip
 
 
-def _footprint(source: RasterSource) -> BaseGeometry:
-    """The raster's four corners in the source frame."""
-    width, height = source.width, source.height
-    return shapely.Polygon([source.transform * at for at in ((0, 0), (width, 0), (width, height), (0, height))])
-
-
-def _clipped(geometry: BaseGeometry, clip: BaseGeometry | None) -> BaseGeometry:
-    if clip is None or geometry.is_empty or clip.covers(geometry):
+def _clipped(geometry: BaseGeometry, clip: BaseGeometry) -> BaseGeometry:
+    if geometry.is_empty or clip.covers(geometry):
         return geometry
     return polygonal(geometry.intersection(clip))
 
@@ -240,7 +237,3 @@ def _check_data(objects: Sequence[PromptedObject], source: RasterSource) -> None
     raise InvalidInput(
         f"'{source.path}' has no valid pixel near any prompt: every value is no-data or not a number."
     )
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.10g}" for value in values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "The output's CRS is the raster's (GeoJSON: longitude and latitude).",
     )
     parser.error = _one_line_error  # type: ignore[method-assign]
+    # West of Greenwich an extent starts with a minus: argparse must not take it for a flag.
+    parser._negative_number_matcher = re.compile(r"-\.?\d")
     parser.add_argument("source", metavar="SOURCE", help="a raster: anything that GDAL reads")
     parser.add_argument("--out", required=True, metavar="OUT", help=".gpkg, .shp, .geojson or .fgb")
     asked = parser.add_argument_group("what to segment")
@@ -170,6 +173,8 @@ class _Signals:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._cancel.cancelled:
+            raise KeyboardInterrupt  # asked twice: do not wait for the step under way
         self._cancel.cancel()
 
 
