@@ -1,0 +1,60 @@
+"""A prompt as the user drew it: kind, positions and label, in the frame that its holder names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable
+
+Position = tuple[float, float]
+
+POINT, BOX, SCRIBBLE, LASSO = "point", "box", "scribble", "lasso"
+KINDS = (POINT, BOX, SCRIBBLE, LASSO)
+ADD, REMOVE = 1, 0
+_LEAST_POSITIONS = {POINT: 1, BOX: 2, SCRIBBLE: 2, LASSO: 3}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt. `label` is 1 (belongs to the object) or 0 (does not).
+
+    point: one position. box: two opposite corners in a map frame, or four corners once it was transformed.
+    scribble: a polyline. lasso: a ring, not closed.
+    """
+
+    kind: str
+    xy: tuple[Position, ...]
+    label: int = ADD
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.label not in (ADD, REMOVE):
+            raise ValueError(f"no such prompt: {self.kind} {self.label}")
+        if len(self.xy) < _LEAST_POSITIONS[self.kind]:
+            raise ValueError(f"a {self.kind} needs {_LEAST_POSITIONS[self.kind]} positions")
+
+    @property
+    def corners(self) -> tuple[Position, ...]:
+        """The four corners of a box in order round it; the positions of any other kind."""
+        if self.kind != BOX or len(self.xy) != 2:
+            return self.xy
+        (x0, y0), (x1, y1) = self.xy
+        return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+    def mapped(self, transform: Callable[[Position], Position]) -> Prompt:
+        """The prompt in another frame. A box keeps all four corners, for it may be turned there."""
+        return replace(self, xy=tuple(transform(position) for position in self.corners))
+
+    def to_wire(self) -> dict[str, Any]:
+        """As the backend reads it: a turned box becomes the upright box round its corners."""
+        xy: Sequence[Position] = self.xy
+        if self.kind == BOX:
+            xs, ys = [x for x, _ in self.xy], [y for _, y in self.xy]
+            xy = ((min(xs), min(ys)), (max(xs), max(ys)))
+        return {"kind": self.kind, "xy": [list(position) for position in xy], "label": self.label}
+
+
+def summary(prompts: Iterable[Prompt]) -> str:
+    """What was shown, in a few words, as in the `prompt` attribute: "2 point+, 1 box+"."""
+    counts = Counter(f"{prompt.kind}{'+' if prompt.label else '-'}" for prompt in prompts)
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
