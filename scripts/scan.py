@@ -59,13 +59,16 @@ def scan(path: Path) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
         archive.extractall(folder)
         root = Path(folder)
-        findings = [*run_bandit(root), *run_detect_secrets(root), *check_files(archive), *run_flake8(root)]
+        findings = [*check_files(archive), *run_bandit(root), *run_detect_secrets(root), *run_flake8(root)]
     return sorted(findings, key=lambda finding: not finding.blocks)
 
 
 def run_bandit(root: Path) -> list[Finding]:
     """bandit with the repository's rules, any severity; a shipped .bandit file would switch it off, so it blocks too."""
-    configured = [Finding("bandit", str(path.relative_to(root)), "a configuration switches the scan off", True) for path in root.rglob(".bandit")]
+    configured = []
+    for path in root.rglob(".bandit"):
+        configured.append(Finding("bandit", str(path.relative_to(root)), "a configuration switches the scan off", True))
+        path.unlink()
     report = _json(["bandit", "-r", ".", "-f", "json", "--quiet", "-t", ",".join(RULES["bandit"]["enabled"])], root, (0, 1))
     if report["errors"]:
         raise ScanBroken(f"bandit could not read {report['errors']}")
