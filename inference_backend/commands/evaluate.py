@@ -1,0 +1,91 @@
+"""`cityseg evaluate`: measure a model on labelled images, beside what users have without one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from inference_backend.errors import InvalidInput
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add `evaluate` with its protocols."""
+    parser = subparsers.add_parser("evaluate", help="measure a model on labelled images")
+    protocols = parser.add_subparsers(dest="protocol", metavar="PROTOCOL", required=True)
+    click = protocols.add_parser(
+        "interactive",
+        help="clicks and boxes on instance masks: IoU after 1, 3, 5 clicks and a box, NoC@85, NoC@90",
+        description="DATASET is a folder with images/ and masks/ (same names; ids in 8 or 16 bits, or a colour an object).",
+    )
+    click.add_argument("dataset", type=Path, metavar="DATASET")
+    click.add_argument(
+        "--model", help="model to measure (default: default-2d, or none if --baseline is given)"
+    )
+    click.add_argument(
+        "--baseline",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="floodfill, grabcut or box; may be repeated",
+    )
+    click.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    click.add_argument(
+        "--max-objects", type=int, metavar="N", help="measure N objects, drawn with a fixed seed"
+    )
+    click.add_argument(
+        "--min-pixels",
+        type=int,
+        default=64,
+        metavar="N",
+        help="leave out smaller objects (default 64)",
+    )
+    click.add_argument(
+        "--components", action="store_true", help="split every mask value into its connected parts"
+    )
+    click.add_argument(
+        "--out", type=Path, metavar="DIR", help="also write report.json, objects_*.csv, sheet_*.png"
+    )
+    click.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    click.set_defaults(run=run_interactive)
+
+
+def run_interactive(args: argparse.Namespace) -> int:
+    """Run the click protocol and print its table or JSON."""
+    from inference_backend.evaluation.instance_folder import find_pairs, list_objects
+    from inference_backend.evaluation.interactive import best_segmenter, evaluate_objects, summarise
+    from inference_backend.evaluation.report import table, write_report
+    from inference_backend.evaluation.segmenters import ModelSegmenter, baseline
+
+    if args.max_objects is not None and args.max_objects < 1:
+        raise InvalidInput("--max-objects is a number of objects, 1 or more.")
+    candidates = [baseline(name) for name in args.baseline]
+    records = list_objects(
+        find_pairs(args.dataset), args.min_pixels, args.max_objects, args.components
+    )
+    if args.model or not args.baseline:
+        from inference_backend.models import registry
+
+        candidates.insert(
+            0, [ModelSegmenter(registry.get(args.model or registry.DEFAULT_2D, args.device))]
+        )
+    results, scores = [], []
+    for choices in candidates:
+        segmenter = best_segmenter(records, choices, args.components)
+        objects = evaluate_objects(
+            records, segmenter, components=args.components, progress=_progress
+        )
+        results.append({"name": segmenter.name, **summarise(objects)})
+        scores.append(objects)
+    written = write_report(args.out, results, scores) if args.out else []
+    sys.stdout.write((json.dumps(results) if args.json else table(results)) + "\n")
+    for path in written:
+        sys.stderr.write(f"wrote {path}\n")
+    return 0
+
+
+def _progress(fraction: float, message: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{fraction:4.0%} {message}\033[K" + ("\n" if fraction >= 1 else ""))
+        sys.stderr.flush()
