@@ -82,7 +82,9 @@ def group_features(features: Sequence[_Feature], source: RasterSource) -> list[P
         class_name = _text(feature.properties.get("class"))
         if class_name and not classes.get(name):
             classes[name] = class_name
-    return [PromptedObject(name, tuple(given), classes.get(name, "")) for name, given in prompts.items()]
+    return [
+        PromptedObject(name, tuple(given), classes.get(name, "")) for name, given in prompts.items()
+    ]
 
 
 class _PixelFrame:
@@ -98,7 +100,9 @@ class _PixelFrame:
             return xy
         x, y = self._to_source(xy, feature)
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            raise InvalidInput(f"{feature.where} lies where the raster's CRS is not defined; check its CRS.")
+            raise InvalidInput(
+                f"{feature.where} lies where the raster's CRS is not defined; check its CRS."
+            )
         t = self._inverse
         return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
@@ -117,7 +121,8 @@ class _PixelFrame:
             return self._transformers[key].transform(xy[:, 0], xy[:, 1])
         except ProjError as error:
             raise InvalidInput(
-                f"{feature.where} cannot be taken to the raster's CRS; check the CRS of both.", detail=str(error)
+                f"{feature.where} cannot be taken to the raster's CRS; check the CRS of both.",
+                detail=str(error),
             ) from error
 
 
@@ -160,7 +165,12 @@ def _box_corners(ring_px: np.ndarray) -> np.ndarray | None:
     lengths = np.hypot(*sides.T)
     along = np.abs(sides).argmax(axis=1)
     lean = np.abs(sides).min(axis=1) / np.maximum(lengths, 1e-12)
-    if lengths.min() <= 0 or (lean > _BOX_LEAN).any() or along[0] == along[1] or (along != along[[2, 3, 0, 1]]).any():
+    if (
+        lengths.min() <= 0
+        or (lean > _BOX_LEAN).any()
+        or along[0] == along[1]
+        or (along != along[[2, 3, 0, 1]]).any()
+    ):
         return None
     # The mean of the two corners of a side: a leaning box keeps its size.
     ordered = np.sort(ring, axis=0)
@@ -180,7 +190,9 @@ def _object_id(feature: _Feature) -> ObjectId | None:
         return None
     if isinstance(value, (bool, list, dict)):
         raise InvalidInput(f"{feature.where}: 'object' must be a number or a name, not {value!r}.")
-    if isinstance(value, (int, np.integer)) or (isinstance(value, (float, np.floating)) and float(value).is_integer()):
+    if isinstance(value, (int, np.integer)) or (
+        isinstance(value, (float, np.floating)) and float(value).is_integer()
+    ):
         return int(value)
     return str(value)
 
@@ -194,12 +206,18 @@ def _label(feature: _Feature) -> int:
     except (TypeError, ValueError):
         number = -1.0
     if number not in (0.0, 1.0):
-        raise InvalidInput(f"{feature.where}: 'label' is 1 (part of the object) or 0 (not), not {value!r}.")
+        raise InvalidInput(
+            f"{feature.where}: 'label' is 1 (part of the object) or 0 (not), not {value!r}."
+        )
     return int(number)
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value).strip()
+    return (
+        ""
+        if value is None or (isinstance(value, float) and np.isnan(value))
+        else str(value).strip()
+    )
 
 
 def _is_geojson(path: Path) -> bool:
@@ -210,9 +228,13 @@ def _read_geojson(path: Path, pixel: bool) -> Iterator[_Feature]:
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InvalidInput(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
+        raise InvalidInput(
+            f"'{path}' cannot be read ({error.strerror}); check the path."
+        ) from error
     except ValueError as error:
-        raise InvalidInput(f"'{path.name}' is no valid GeoJSON; export it again.", detail=str(error)) from error
+        raise InvalidInput(
+            f"'{path.name}' is no valid GeoJSON; export it again.", detail=str(error)
+        ) from error
     if isinstance(document, dict) and document.get("type") == "Feature":
         document = {**document, "type": "FeatureCollection", "features": [document]}
     if not isinstance(document, dict) or not isinstance(document.get("features"), list):
@@ -231,40 +253,56 @@ def _read_geojson(path: Path, pixel: bool) -> Iterator[_Feature]:
 def _geojson_feature(record: Any, crs: pyproj.CRS | None, where: str) -> _Feature:
     if not isinstance(record, dict):
         raise InvalidInput(f"{where} is no GeoJSON feature; export the file again.")
-    properties = {str(name).lower(): value for name, value in (record.get("properties") or {}).items()}
+    properties = {
+        str(name).lower(): value for name, value in (record.get("properties") or {}).items()
+    }
     geometry = record.get("geometry")
     if geometry is None:
         return _Feature(None, properties, crs, where)
     try:
         return _Feature(shapely.force_2d(shape(geometry)), properties, crs, where)
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise InvalidInput(f"{where} has a geometry that cannot be read; draw it again.", detail=str(error)) from error
+        raise InvalidInput(
+            f"{where} has a geometry that cannot be read; draw it again.", detail=str(error)
+        ) from error
 
 
 def _geojson_crs(document: Mapping[str, Any], name: str) -> pyproj.CRS:
     member = document.get("crs")
     if member is None:
         if "crs" in document:
-            raise InvalidInput(f"'{name}' says that its CRS is unknown (crs: null); name it, or use --pixel.")
+            raise InvalidInput(
+                f"'{name}' says that its CRS is unknown (crs: null); name it, or use --pixel."
+            )
         return pyproj.CRS(_LONLAT)
     try:
         return pyproj.CRS.from_user_input(member["properties"]["name"])
     except (CRSError, KeyError, TypeError) as error:
-        raise InvalidInput(f"'{name}' has a 'crs' member that cannot be understood.", detail=str(error)) from error
+        raise InvalidInput(
+            f"'{name}' has a 'crs' member that cannot be understood.", detail=str(error)
+        ) from error
 
 
 def _check_one_crs(record: Mapping[str, Any], document: Mapping[str, Any], where: str) -> None:
     """GeoJSON of 2008 let a feature have a CRS of its own."""
     for member in (record.get("crs"), (record.get("geometry") or {}).get("crs")):
         if member is not None and member != document.get("crs"):
-            raise InvalidInput(f"{where} has another CRS than its file; save all prompts in one CRS.")
+            raise InvalidInput(
+                f"{where} has another CRS than its file; save all prompts in one CRS."
+            )
 
 
 def _check_degrees(feature: _Feature, declared: bool) -> None:
     xmin, ymin, xmax, ymax = feature.geometry.bounds
     if xmin < -360 or xmax > 360 or ymin < -90 or ymax > 90:
-        remedy = "save all prompts in one CRS" if declared else "add a 'crs' member, or use --pixel for pixels"
-        raise InvalidInput(f"{feature.where} is not in longitude and latitude, as its file says; {remedy}.")
+        remedy = (
+            "save all prompts in one CRS"
+            if declared
+            else "add a 'crs' member, or use --pixel for pixels"
+        )
+        raise InvalidInput(
+            f"{feature.where} is not in longitude and latitude, as its file says; {remedy}."
+        )
 
 
 def _read_layers(path: Path, pixel: bool) -> Iterator[_Feature]:
@@ -282,7 +320,8 @@ def _read_layers(path: Path, pixel: bool) -> Iterator[_Feature]:
             yield from _layer_features(path, layer, len(layers) > 1)
     except (DataSourceError, DataLayerError, RuntimeError) as error:
         raise InvalidInput(
-            f"'{path.name}' cannot be read as GeoJSON, GeoPackage or Shapefile; export it again.", detail=str(error)
+            f"'{path.name}' cannot be read as GeoJSON, GeoPackage or Shapefile; export it again.",
+            detail=str(error),
         ) from error
 
 
@@ -292,7 +331,9 @@ def _layer_features(path: Path, layer: str, several: bool) -> Iterator[_Feature]
     meta, _, geometries, columns = raw.read(path, layer=layer, force_2d=True)
     crs, prefix = meta["crs"], f"of '{layer}' in '{path.name}'" if several else f"of '{path.name}'"
     if len(geometries) and not crs:
-        raise InvalidInput(f"'{path.name}' has no CRS; set it in QGIS (Set Layer CRS) and save it again.")
+        raise InvalidInput(
+            f"'{path.name}' has no CRS; set it in QGIS (Set Layer CRS) and save it again."
+        )
     parsed = pyproj.CRS.from_user_input(crs) if crs else None
     names = [str(name).lower() for name in meta["fields"]]
     for number, blob in enumerate(geometries):

@@ -56,7 +56,9 @@ class SegmentJob:
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise InvalidInput(f"'{unknown[0]}' is no part of a segment job; there are {', '.join(sorted(known))}.")
+            raise InvalidInput(
+                f"'{unknown[0]}' is no part of a segment job; there are {', '.join(sorted(known))}."
+            )
         given = {name: value for name, value in values.items() if value is not None}
         try:
             for name in ("bands", "extent"):
@@ -202,7 +204,9 @@ def _clip_shape(extent: Sequence[float] | None, source: RasterSource) -> BaseGeo
     clip = shapely.box(*extent).intersection(footprint)
     if clip.area == 0:
         covered = ", ".join(f"{value:.10g}" for value in footprint.bounds)
-        raise InvalidInput(f"The extent lies outside the raster, which covers {covered} in its own CRS.")
+        raise InvalidInput(
+            f"The extent lies outside the raster, which covers {covered} in its own CRS."
+        )
     return clip
 
 
@@ -230,7 +234,12 @@ def _check_data(objects: Sequence[PromptedObject], source: RasterSource) -> None
         xmin, ymin, xmax, ymax = union_bounds(asked.prompts)
         cols, rows = xmax - xmin + 2 * _LOOK_PX, ymax - ymin + 2 * _LOOK_PX
         _, valid = source.read_rgb(
-            xmin - _LOOK_PX, ymin - _LOOK_PX, cols, rows, min(int(rows), _LOOK_PX), min(int(cols), _LOOK_PX)
+            xmin - _LOOK_PX,
+            ymin - _LOOK_PX,
+            cols,
+            rows,
+            min(int(rows), _LOOK_PX),
+            min(int(cols), _LOOK_PX),
         )
         if valid.any():
             return

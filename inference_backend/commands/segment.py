@@ -38,14 +38,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a raster: anything that GDAL reads")
     parser.add_argument("--out", required=True, metavar="OUT", help=".gpkg, .shp, .geojson or .fgb")
     asked = parser.add_argument_group("what to segment")
-    asked.add_argument("--prompts", metavar="FILE", help="GeoJSON, GeoPackage or Shapefile, one feature a prompt")
-    asked.add_argument("--pixel", action="store_true", help="prompts are GeoJSON in (column, row) of the image")
-    asked.add_argument("--class", dest="class_name", default="", metavar="NAME", help="class of all objects")
-    asked.add_argument("--extent", metavar="XMIN,YMIN,XMAX,YMAX", help="clip the result, in the raster's CRS")
+    asked.add_argument(
+        "--prompts", metavar="FILE", help="GeoJSON, GeoPackage or Shapefile, one feature a prompt"
+    )
+    asked.add_argument(
+        "--pixel", action="store_true", help="prompts are GeoJSON in (column, row) of the image"
+    )
+    asked.add_argument(
+        "--class", dest="class_name", default="", metavar="NAME", help="class of all objects"
+    )
+    asked.add_argument(
+        "--extent", metavar="XMIN,YMIN,XMAX,YMAX", help="clip the result, in the raster's CRS"
+    )
     asked.add_argument("--text", metavar="TEXT", help="from version 0.2")
     asked.add_argument("--ask", metavar="QUESTION", help="from version 0.2")
     asked.add_argument("--classes", metavar="A,B,C", help="from version 0.2")
-    asked.add_argument("--task", default="auto", choices=("auto", "referring", "interactive", "reasoning"))
+    asked.add_argument(
+        "--task", default="auto", choices=("auto", "referring", "interactive", "reasoning")
+    )
     seen = parser.add_argument_group("what the model sees")
     seen.add_argument("--bands", metavar="R,G,B", help="one or three bands, counted from 1")
     seen.add_argument(
@@ -53,14 +63,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="STRETCH",
         help="none, percentile, percentile:2,98, minmax:LOW,HIGH; default: none for 8 bits, else percentile",
     )
-    seen.add_argument("--model", default="default-2d", metavar="MODEL", help="see 'cityseg models list'")
+    seen.add_argument(
+        "--model", default="default-2d", metavar="MODEL", help="see 'cityseg models list'"
+    )
     seen.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     made = parser.add_argument_group("what is made of it")
-    made.add_argument("--mask", metavar="MASK.tif", help="also write a label raster on the source's grid")
-    made.add_argument("--min-area", type=float, default=0.0, metavar="M2", help="drop specks and holes below")
-    made.add_argument("--tolerance", type=float, metavar="M", help="of outlines; default: half a pixel")
+    made.add_argument(
+        "--mask", metavar="MASK.tif", help="also write a label raster on the source's grid"
+    )
+    made.add_argument(
+        "--min-area", type=float, default=0.0, metavar="M2", help="drop specks and holes below"
+    )
+    made.add_argument(
+        "--tolerance", type=float, metavar="M", help="of outlines; default: half a pixel"
+    )
     made.add_argument("--regularize", default="auto", choices=("auto", "none", "building"))
-    made.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    made.add_argument(
+        "--json", action="store_true", help="print one JSON document instead of a table"
+    )
     parser.set_defaults(run=run)
 
 
@@ -73,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
     cancel = CancelToken()
     with _Signals(cancel), _ProgressLine() as line:
         summary = run_segment(job, line.show, cancel)
-    sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n" if args.json else _table(summary))
+    sys.stdout.write(
+        json.dumps(summary, ensure_ascii=False) + "\n" if args.json else _table(summary)
+    )
     return 0
 
 
@@ -84,7 +106,9 @@ def _job(args: argparse.Namespace) -> SegmentJob:
     if args.task in _TEXT_TASKS:
         raise InvalidInput(_TEXT_COMES.format(flag=f"--task {args.task}"))
     if not args.prompts:
-        raise InvalidInput("Nothing was asked for; give --prompts FILE with clicks, boxes, scribbles or lassos.")
+        raise InvalidInput(
+            "Nothing was asked for; give --prompts FILE with clicks, boxes, scribbles or lassos."
+        )
     from inference_backend.predict import AnswerOptions
     from inference_backend.segment import SegmentJob
 
@@ -118,7 +142,9 @@ def _numbers(text: str | None, flag: str, counts: Sequence[int]) -> list[float] 
     except ValueError as error:
         raise InvalidInput(f"{flag} takes numbers with commas between, not '{text}'.") from error
     if len(values) not in counts:
-        raise InvalidInput(f"{flag} takes {' or '.join(map(str, counts))} numbers, not {len(values)}.")
+        raise InvalidInput(
+            f"{flag} takes {' or '.join(map(str, counts))} numbers, not {len(values)}."
+        )
     return values
 
 
@@ -134,7 +160,9 @@ def _table(summary: dict[str, Any]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     rows = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     count = summary["features"]
-    rows.append(f"{count} feature{'' if count == 1 else 's'} in {summary['out']}, by {summary['model']} on {summary['device']}")
+    rows.append(
+        f"{count} feature{'' if count == 1 else 's'} in {summary['out']}, by {summary['model']} on {summary['device']}"
+    )
     return "\n".join(rows) + "\n"
 
 
@@ -154,7 +182,10 @@ def _line(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Words to the left, numbers to the right."""
-    return [cell.ljust(width) if at < 2 else cell.rjust(width) for at, (cell, width) in enumerate(zip(line, widths))]
+    return [
+        cell.ljust(width) if at < 2 else cell.rjust(width)
+        for at, (cell, width) in enumerate(zip(line, widths))
+    ]
 
 
 class _Signals:

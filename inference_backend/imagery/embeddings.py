@@ -131,7 +131,7 @@ class _DiskStore:
             handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".part")
             os.close(handle)
             save_file(tensors, temporary, metadata=facts)
-            os.replace(temporary, self._path(key))
+            Path(temporary).replace(self._path(key))
             self._trim()
         except (OSError, RuntimeError) as error:
             sys.stderr.write(f"embedding cache: {error}\n")

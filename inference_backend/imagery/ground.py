@@ -111,7 +111,10 @@ def _geodesic_steps(crs: pyproj.CRS, x: float, y: float) -> np.ndarray | None:
         to_lonlat = pyproj.Transformer.from_crs(crs, base, always_xy=True)
         xs, ys = to_lonlat.transform(xs, ys)
     degrees = _axis_unit(base) * 180.0 / np.pi
-    lon, lat = np.asarray(xs) * degrees, np.clip(np.asarray(ys) * degrees, -_MAX_LATITUDE, _MAX_LATITUDE)
+    lon, lat = (
+        np.asarray(xs) * degrees,
+        np.clip(np.asarray(ys) * degrees, -_MAX_LATITUDE, _MAX_LATITUDE),
+    )
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         return None
     azimuth, _, metres = geod.inv(lon[[0, 2]], lat[[0, 2]], lon[[1, 3]], lat[[1, 3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,16 +15,19 @@ from rasterio.windows import Window
 
 from inference_backend.errors import InvalidInput
 
+# GDAL's own default is 5 % of the machine's memory, which a process beside QGIS should not take; megabytes.
+os.environ.setdefault("GDAL_CACHEMAX", "256")
+
 
 class CellReader(Protocol):
-    """Reads cells of `factor` by `factor` pixels."""
+    """Reads cells of several pixels: the average of each."""
 
     def cells(
-        self, col0: int, row0: int, cols: int, rows: int, factor: int
+        self, col0: int, row0: int, cols: int, rows: int, factor_x: int, factor_y: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Values float32 (3, h, w) and cover float32 (h, w), 0 to 1, or None where all is data.
 
-        The window is inside the raster; `cols` and `rows` are multiples of `factor`, or less than `factor`.
+        The window is inside the raster; `cols` is a multiple of `factor_x`, or less (one narrow cell); rows alike.
         """
 
     def close(self) -> None: ...
@@ -37,14 +41,14 @@ class ArrayReader:
         self._valid = valid
 
     def cells(
-        self, col0: int, row0: int, cols: int, rows: int, factor: int
+        self, col0: int, row0: int, cols: int, rows: int, factor_x: int, factor_y: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         window = np.s_[row0 : row0 + rows, col0 : col0 + cols]
         values = self._bands[(slice(None), *window)].astype(np.float32)
         cover = None if self._valid is None else self._valid[window].astype(np.float32)
-        if factor == 1:
+        if factor_x == factor_y == 1:
             return values, cover
-        step = (min(factor, rows), min(factor, cols))
+        step = (min(factor_y, rows), min(factor_x, cols))
         if cover is None:
             return _block_mean(values, step), None
         share = _block_mean(cover[None], step)[0]
@@ -76,13 +80,13 @@ class FileReader:
         self._lock = threading.Lock()
 
     def cells(
-        self, col0: int, row0: int, cols: int, rows: int, factor: int
+        self, col0: int, row0: int, cols: int, rows: int, factor_x: int, factor_y: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        shape = (max(rows // factor, 1), max(cols // factor, 1))
+        shape = (max(rows // factor_y, 1), max(cols // factor_x, 1))
         window = Window(col0, row0, cols, rows)
         try:
             with self._lock:
-                return self._read(window, shape, factor)
+                return self._read(window, shape)
         except (RasterioError, OSError) as error:
             raise InvalidInput(
                 f"Part of '{self._dataset.name}' cannot be read: the file is damaged, incomplete or gone; "
@@ -90,21 +94,17 @@ class FileReader:
                 detail=str(error.__cause__ or error),
             ) from error
 
-    def _read(
-        self, window: Window, shape: tuple[int, int], factor: int
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        averaging = Resampling.nearest if factor == 1 or self._palette is not None else Resampling.average
+    def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+        if self._palette is not None:
+            return self._read_colours(window, shape)
+        whole = shape == (window.height, window.width)
+        averaging = Resampling.nearest if whole else Resampling.average
         # A band read alone: a list of bands of mixed types is an error in rasterio.
         raw = [
             self._dataset.read(band, window=window, out_shape=shape, resampling=averaging)
             for band in self._distinct
         ]
         cover = self._cover(window, shape, averaging) if self._masked else None
-        if self._palette is not None:
-            colours = self._palette[np.minimum(raw[0], len(self._palette) - 1)]
-            opaque = colours[..., 3] > 0
-            cover = opaque * (np.float32(1) if cover is None else cover)
-            return np.moveaxis(colours[..., :3], 2, 0).astype(np.float32), cover.astype(np.float32)
         values = np.stack(raw).astype(np.float32)
         if self._float:
             finite = np.isfinite(values).all(axis=0)
@@ -114,6 +114,21 @@ class FileReader:
         if cover is not None and (cover == 1).all():
             cover = None
         return values[self._order] if self._order != [0, 1, 2] else values, cover
+
+    def _read_colours(
+        self, window: Window, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Colours of a palette. Indices cannot be averaged: up to two by two a cell are looked up, then averaged."""
+        step = (min(2, window.height // shape[0]), min(2, window.width // shape[1]))
+        finer = (shape[0] * step[0], shape[1] * step[1])
+        index = self._dataset.read(self._distinct[0], window=window, out_shape=finer)
+        colours = self._palette[np.minimum(index, len(self._palette) - 1)].astype(np.float32)
+        cover = (colours[..., 3] > 0).astype(np.float32)
+        if self._masked:
+            cover *= self._cover(window, finer, Resampling.nearest)
+        share = _block_mean(cover[None], step)[0]
+        values = np.moveaxis(colours[..., :3], 2, 0)
+        return _block_mean(values * cover, step) / np.where(share > 0, share, 1), share
 
     def _cover(self, window: Window, shape: tuple[int, int], averaging: Resampling) -> np.ndarray:
         """Valid where any of the three bands is: black in one band of a colour is a colour, not a gap."""

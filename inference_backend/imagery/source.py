@@ -48,7 +48,13 @@ class RasterSource:
         identity: str,
     ) -> None:
         self._reader = reader
-        self.path, self.width, self.height, self.count, self.dtype = path, width, height, count, dtype
+        self.path, self.width, self.height, self.count, self.dtype = (
+            path,
+            width,
+            height,
+            count,
+            dtype,
+        )
         self.transform, self.crs, self.bands, self.stretch = transform, crs, bands, stretch
         self.has_georeference = not transform.is_identity
         self.key = _digest(identity, bands, stretch)
@@ -79,10 +85,7 @@ class RasterSource:
         edges_y, factor_y = _cells(row0, rows, step_y, self.height)
         if len(edges_x) < 2 or len(edges_y) < 2:
             return np.zeros((out_rows, out_cols, 3), np.uint8), np.zeros((out_rows, out_cols), bool)
-        factor = min(factor_x, factor_y)
-        edges_x, _ = _cells(col0, cols, step_x, self.width, factor)
-        edges_y, _ = _cells(row0, rows, step_y, self.height, factor)
-        values, cover = self._block(edges_x, edges_y, factor)
+        values, cover = self._block(edges_x, edges_y, factor_x, factor_y)
         weights_y = axis_weights(row0, step_y, out_rows, edges_y)
         weights_x = axis_weights(col0, step_x, out_cols, edges_x)
         out, valid = resample(values, cover, weights_y, weights_x)
@@ -91,19 +94,22 @@ class RasterSource:
         return rgb, valid
 
     def _block(
-        self, edges_x: np.ndarray, edges_y: np.ndarray, factor: int
+        self, edges_x: np.ndarray, edges_y: np.ndarray, factor_x: int, factor_y: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Cells between the edges; the narrower last cell of a raster is read by itself."""
+        parts = [
+            (row_part, col_part)
+            for row_part in _parts(edges_y, factor_y)
+            for col_part in _parts(edges_x, factor_x)
+        ]
         shape = (len(edges_y) - 1, len(edges_x) - 1)
-        parts_x, parts_y = _parts(edges_x, factor), _parts(edges_y, factor)
-        if len(parts_x) == len(parts_y) == 1:
-            return self._reader.cells(*parts_x[0][:1], *parts_y[0][:1], parts_x[0][1], parts_y[0][1], factor)
         values, cover = np.empty((3, *shape), np.float32), np.ones(shape, np.float32)
-        for row0, rows, at_y in parts_y:
-            for col0, cols, at_x in parts_x:
-                part, share = self._reader.cells(col0, row0, cols, rows, factor)
-                values[:, at_y, at_x] = part
-                cover[at_y, at_x] = 1 if share is None else share
+        for (row0, rows, at_y), (col0, cols, at_x) in parts:
+            part, share = self._reader.cells(col0, row0, cols, rows, factor_x, factor_y)
+            if len(parts) == 1:
+                return part, share
+            values[:, at_y, at_x] = part
+            cover[at_y, at_x] = 1 if share is None else share
         return values, cover
 
     def close(self) -> None:
@@ -117,14 +123,12 @@ class RasterSource:
         self.close()
 
 
-def _cells(
-    start: float, span: float, step: float, size: int, factor: int | None = None
-) -> tuple[np.ndarray, int]:
+def _cells(start: float, span: float, step: float, size: int) -> tuple[np.ndarray, int]:
     """Edges (pixels) of the cells to read on one axis, and their size `factor`.
 
     Cells begin at multiples of the factor whatever the window, so that two crops at one scale see the same cells.
     """
-    factor = factor or max(1, math.floor(step + 1e-9))
+    factor = max(1, math.floor(step + 1e-9))
     margin = 1 if step < 1 else 0
     first = max(0, math.floor(start / factor) - margin)
     last = min(math.ceil(size / factor), math.ceil((start + span) / factor) + margin)
@@ -211,7 +215,9 @@ def pixels_source(
 
 def _open(name: str) -> rasterio.DatasetReader:
     if name.lower().endswith(_POINT_CLOUDS):
-        raise InvalidInput(f"'{name}' is a point cloud, and this version segments rasters; give a raster.")
+        raise InvalidInput(
+            f"'{name}' is a point cloud, and this version segments rasters; give a raster."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -242,7 +248,9 @@ def _why_not(name: str) -> str:
     return f"'{name}' does not exist; check the path."
 
 
-def _choose_bands(dataset: rasterio.DatasetReader, wish: Sequence[int] | None) -> tuple[int, int, int]:
+def _choose_bands(
+    dataset: rasterio.DatasetReader, wish: Sequence[int] | None
+) -> tuple[int, int, int]:
     if wish is not None:
         chosen = [int(band) for band in wish]
         if len(chosen) == 1:
@@ -251,11 +259,15 @@ def _choose_bands(dataset: rasterio.DatasetReader, wish: Sequence[int] | None) -
             raise InvalidInput(f"Give one band or three, not {len(chosen)}.")
         outside = [band for band in chosen if not 1 <= band <= dataset.count]
         if outside:
-            raise InvalidInput(f"'{dataset.name}' has no band {outside[0]}; its bands are 1 to {dataset.count}.")
+            raise InvalidInput(
+                f"'{dataset.name}' has no band {outside[0]}; its bands are 1 to {dataset.count}."
+            )
     else:
         chosen = _default_bands(dataset)
     if any(np.dtype(dataset.dtypes[band - 1]).kind == "c" for band in chosen):
-        raise InvalidInput(f"'{dataset.name}' holds complex numbers; convert it to amplitudes first.")
+        raise InvalidInput(
+            f"'{dataset.name}' holds complex numbers; convert it to amplitudes first."
+        )
     red, green, blue = chosen
     return red, green, blue
 
@@ -282,9 +294,13 @@ def _choose_stretch(
     kind = request.kind if request else ("none" if eight_bit else "percentile")
     if kind == "none":
         return Stretch("none")
-    samples = sample_values(reader, dataset.width, dataset.height, bool(dataset.overviews(bands[0])))
+    samples = sample_values(
+        reader, dataset.width, dataset.height, bool(dataset.overviews(bands[0]))
+    )
     if not len(samples):
-        raise InvalidInput(f"'{dataset.name}' has no valid pixel: every value is no-data or not a number.")
+        raise InvalidInput(
+            f"'{dataset.name}' has no valid pixel: every value is no-data or not a number."
+        )
     return from_samples(samples, request.percentiles if request else (2.0, 98.0))
 
 
@@ -295,7 +311,9 @@ def _georeference(dataset: rasterio.DatasetReader) -> tuple[Affine, pyproj.CRS |
         if len(points) >= 3:
             transform, crs = from_gcps(points), points_crs or crs
     if transform.determinant == 0 or not np.isfinite(tuple(transform)[:6]).all():
-        raise InvalidInput(f"'{dataset.name}' has a geotransform that maps it to no area; georeference it again.")
+        raise InvalidInput(
+            f"'{dataset.name}' has a geotransform that maps it to no area; georeference it again."
+        )
     return transform, _parse_crs(crs.to_wkt() if crs else None)
 
 
@@ -305,15 +323,18 @@ def _parse_crs(wkt: str | None) -> pyproj.CRS | None:
     try:
         return horizontal(pyproj.CRS.from_user_input(wkt))
     except CRSError as error:
-        raise InvalidInput("The source's CRS cannot be understood; assign it again.", detail=str(error)) from error
+        raise InvalidInput(
+            "The source's CRS cannot be understood; assign it again.", detail=str(error)
+        ) from error
 
 
 def _identity(name: str) -> str:
     try:
-        stat = os.stat(name)
-    except OSError:
+        path = Path(name).resolve()
+        facts = path.stat()
+    except (OSError, ValueError):
         return name
-    return f"{os.path.abspath(name)}|{stat.st_size}|{stat.st_mtime_ns}"
+    return f"{path}|{facts.st_size}|{facts.st_mtime_ns}"
 
 
 def _digest(identity: str, bands: tuple[int, ...], stretch: Stretch) -> str:

@@ -78,7 +78,9 @@ def minmax(low: Sequence[float], high: Sequence[float]) -> Stretch:
     """A stretch between given limits."""
     lows, highs = _triple(low), _triple(high)
     if not np.isfinite([*lows, *highs]).all() or any(a >= b for a, b in zip(lows, highs)):
-        raise InvalidInput("A stretch needs a lower limit that is less than the upper one in every band.")
+        raise InvalidInput(
+            "A stretch needs a lower limit that is less than the upper one in every band."
+        )
     return Stretch("minmax", lows, highs)
 
 
@@ -95,7 +97,9 @@ def _from_mapping(wish: Mapping[str, Any]) -> StretchRequest:
     if kind == "minmax":
         return StretchRequest("minmax", limits=minmax(wish.get("low", ()), wish.get("high", ())))
     if kind == "percentile":
-        return StretchRequest("percentile", _percentiles(wish.get("percentiles", DEFAULT_PERCENTILES)))
+        return StretchRequest(
+            "percentile", _percentiles(wish.get("percentiles", DEFAULT_PERCENTILES))
+        )
     if kind == "none":
         return StretchRequest("none")
     raise InvalidInput(f"'{kind}' is no stretch; use none, percentile or minmax.")
@@ -104,7 +108,9 @@ def _from_mapping(wish: Mapping[str, Any]) -> StretchRequest:
 def _percentiles(values: Sequence[float]) -> tuple[float, float]:
     low, high = float(values[0]), float(values[1])
     if not 0 <= low < high <= 100:
-        raise InvalidInput("Percentiles of a stretch are two numbers from 0 to 100, the lower one first.")
+        raise InvalidInput(
+            "Percentiles of a stretch are two numbers from 0 to 100, the lower one first."
+        )
     return low, high
 
 

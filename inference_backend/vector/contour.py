@@ -27,13 +27,18 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
     if not (field > threshold).any():
         return Polygon()
     generator = contourpy.contour_generator(
-        x=_centres(width), y=_centres(height), z=field, fill_type=contourpy.FillType.ChunkCombinedOffsetOffset
+        x=_centres(width),
+        y=_centres(height),
+        z=field,
+        fill_type=contourpy.FillType.ChunkCombinedOffsetOffset,
     )
     points, offsets, outer_offsets = (chunk[0] for chunk in generator.filled(threshold, np.inf))
     if points is None:
         return Polygon()
     polygons = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, points, (offsets.astype(np.int64), outer_offsets.astype(np.int64))
+        shapely.GeometryType.POLYGON,
+        points,
+        (offsets.astype(np.int64), outer_offsets.astype(np.int64)),
     )
     return polygons[0] if len(polygons) == 1 else MultiPolygon(list(polygons))
 

@@ -74,4 +74,8 @@ def _lonlat(ring: np.ndarray, crs: pyproj.CRS | None) -> tuple[np.ndarray, np.nd
         x, y = pyproj.Transformer.from_crs(flat, base, always_xy=True).transform(x, y)
     # A few CRS count in grads: the axis says how many radians its unit has.
     degrees = base.axis_info[0].unit_conversion_factor * 180.0 / np.pi
-    return np.asarray(x) * degrees, np.asarray(y) * degrees, flat.get_geod() or pyproj.Geod(ellps="WGS84")
+    return (
+        np.asarray(x) * degrees,
+        np.asarray(y) * degrees,
+        flat.get_geod() or pyproj.Geod(ellps="WGS84"),
+    )

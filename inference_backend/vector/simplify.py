@@ -41,7 +41,9 @@ def _simplify_part(part: Polygon, tolerance: float) -> Polygon:
 def _simplify_rings(rings: Sequence[LinearRing], tolerance: float) -> list[np.ndarray]:
     halves = [half for ring in rings for half in _halves(shapely.get_coordinates(ring))]
     counts = [len(half) for half in halves]
-    lines = shapely.linestrings(np.concatenate(halves), indices=np.repeat(np.arange(len(halves)), counts))
+    lines = shapely.linestrings(
+        np.concatenate(halves), indices=np.repeat(np.arange(len(halves)), counts)
+    )
     simpler = shapely.simplify(lines, tolerance, preserve_topology=False)
     pairs = zip(simpler[0::2], simpler[1::2])
     return [np.concatenate([_coordinates(a), _coordinates(b)[1:]]) for a, b in pairs]

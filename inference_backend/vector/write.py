@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,10 +31,25 @@ DRIVERS: Mapping[str, str] = {
     ".fgb": "FlatGeobuf",
 }
 # Files that belong to a Shapefile; an index left over from the old one would hide features of the new one.
-_SHAPEFILE_PARTS = (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".fix", ".qpj", ".shp.xml", ".idm", ".ind")
+_SHAPEFILE_PARTS = (
+    ".shx",
+    ".dbf",
+    ".prj",
+    ".cpg",
+    ".qix",
+    ".sbn",
+    ".sbx",
+    ".fix",
+    ".qpj",
+    ".shp.xml",
+    ".idm",
+    ".ind",
+)
 # RFC 7946 suggests seven digits, a centimetre; drone imagery is finer than that.
 _GEOJSON_DIGITS = 8
 _FULL_BYTES = 1 << 20
+# Root may write anything: a file that nobody may write is still marked as one to keep.
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 class TargetProblem(InvalidInput, OSError):
@@ -47,7 +63,9 @@ class DiskProblem(ResourceProblem):
 
 
 def write_features(
-    path: str | os.PathLike[str], rows: Sequence[tuple[Any, Mapping[str, Any]]], crs: pyproj.CRS | None
+    path: str | os.PathLike[str],
+    rows: Sequence[tuple[Any, Mapping[str, Any]]],
+    crs: pyproj.CRS | None,
 ) -> None:
     """Write `rows` of (polygon geometry in the source frame, attributes) in the order given.
 
@@ -82,14 +100,18 @@ def check_writable(target: Path) -> None:
         raise TargetProblem(f"The folder '{folder}' does not exist; make it or choose another.")
     if target.is_dir():
         raise TargetProblem(f"'{target}' is a folder; give a file name.")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise TargetProblem(f"'{target}' is read-only; choose another name or change its permissions.")
+    if target.exists() and not (os.access(target, os.W_OK) and target.stat().st_mode & _WRITE_BITS):
+        raise TargetProblem(
+            f"'{target}' is read-only; choose another name or change its permissions."
+        )
     try:
         handle, probe = tempfile.mkstemp(prefix=".cityseg-", dir=folder)
         os.close(handle)
-        os.unlink(probe)
+        Path(probe).unlink()
     except OSError as error:
-        raise TargetProblem(f"Nothing can be written in '{folder}' ({error.strerror}); choose another folder.") from error
+        raise TargetProblem(
+            f"Nothing can be written in '{folder}' ({error.strerror}); choose another folder."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -115,14 +137,21 @@ def explain(target: Path, error: Exception) -> DiskProblem | TargetProblem:
     try:
         free = shutil.disk_usage(target.parent).free
     except OSError:
-        return TargetProblem(f"The folder of '{target}' is gone; choose another.", detail=str(error))
+        return TargetProblem(
+            f"The folder of '{target}' is gone; choose another.", detail=str(error)
+        )
     if free < _FULL_BYTES:
         return DiskProblem(
-            f"The disk that holds '{target}' is full; free some space or choose another.", detail=str(error)
+            f"The disk that holds '{target}' is full; free some space or choose another.",
+            detail=str(error),
         )
     if isinstance(error, PermissionError):
-        return TargetProblem(f"'{target}' may not be written; choose another place.", detail=str(error))
-    return DiskProblem(f"'{target}' could not be written; check the disk and its quota.", detail=str(error))
+        return TargetProblem(
+            f"'{target}' may not be written; choose another place.", detail=str(error)
+        )
+    return DiskProblem(
+        f"'{target}' could not be written; check the disk and its quota.", detail=str(error)
+    )
 
 
 def _move(folder: Path, target: Path) -> None:
@@ -131,10 +160,10 @@ def _move(folder: Path, target: Path) -> None:
         for suffix in _SHAPEFILE_PARTS:
             part = folder / (target.stem + suffix)
             if part.exists():
-                os.replace(part, target.with_name(part.name))
+                part.replace(target.with_name(part.name))
             else:
                 target.with_name(part.name).unlink(missing_ok=True)
-    os.replace(folder / target.name, target)
+    (folder / target.name).replace(target)
 
 
 def _check_geopackage(target: Path) -> None:
@@ -142,7 +171,9 @@ def _check_geopackage(target: Path) -> None:
     from pyogrio.errors import DataSourceError
 
     if any(target.with_name(target.name + suffix).exists() for suffix in ("-wal", "-journal")):
-        raise TargetProblem(f"'{target}' is open in another program; close it there or choose another name.")
+        raise TargetProblem(
+            f"'{target}' is open in another program; close it there or choose another name."
+        )
     try:
         others = [str(name) for name, _ in list_layers(target) if name != target.stem]
     except DataSourceError:
@@ -164,11 +195,16 @@ def _write(
     options = {}
     if driver == "GeoJSON":
         georeferenced = crs is not None and geodetic(crs) is not None
-        options = {"RFC7946": "YES" if georeferenced else "NO", "COORDINATE_PRECISION": _GEOJSON_DIGITS}
+        options = {
+            "RFC7946": "YES" if georeferenced else "NO",
+            "COORDINATE_PRECISION": _GEOJSON_DIGITS,
+        }
     try:
         with warnings.catch_warnings():
             # A plain image has no CRS: its outlines are in pixels on purpose.
-            warnings.filterwarnings("ignore", message="'crs' was not provided", category=UserWarning)
+            warnings.filterwarnings(
+                "ignore", message="'crs' was not provided", category=UserWarning
+            )
             raw.write(
                 path,
                 geometries,
@@ -212,4 +248,6 @@ def _verify(path: Path, count: int) -> None:
     except (DataSourceError, DataLayerError, RuntimeError) as error:
         raise explain(path.parent.parent / path.name, error) from error
     if found != count or any(geometry is None for geometry in geometries):
-        raise explain(path.parent.parent / path.name, OSError(f"{found} of {count} features were kept"))
+        raise explain(
+            path.parent.parent / path.name, OSError(f"{found} of {count} features were kept")
+        )
