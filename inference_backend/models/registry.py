@@ -56,6 +56,19 @@ def get(name: str = DEFAULT_2D, device: str = "auto") -> PromptableModel:
         return _loaded[key]
 
 
+def check_file(name: str, path: Path) -> None:
+    """Load the checkpoint `path` once and see that it can serve as `name`; raises `InvalidInput` where not."""
+    model = get(str(path.resolve()), "cpu")
+    release(model.card.id)
+    record = entries().get(name)
+    loaded_as = getattr(model, "catalogue_name", "")
+    if record is not None and loaded_as != name:
+        raise InvalidInput(
+            f"{path.name} is not {record.title} but {loaded_as or 'another model'}; register it under "
+            f"{loaded_as or 'another name'}."
+        )
+
+
 def loaded() -> list[PromptableModel]:
     """The models in memory."""
     return list(_loaded.values())

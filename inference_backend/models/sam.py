@@ -41,7 +41,8 @@ class SamModel(PromptableModel):
     ) -> None:
         self.variant, self.dtype, self.device = variant, dtype, "cpu"
         self.weights_id = weights_id or variant.name
-        self.card = card or _card_of(variant)
+        self.catalogue_name = f"sam-{variant.name.replace('_', '-')}"
+        self.card = card or _card_of(self.catalogue_name)
         self.input_px = sam.image_encoder.img_size
         self._sam = sam
         self._encoder = FastImageEncoder(sam.image_encoder, dtype)
@@ -171,8 +172,8 @@ def _rank(answer: MaskPrediction) -> tuple[bool, float]:
     return bool((answer.probability > 0.5).mean() >= _MOST_OF_THE_CROP), -answer.score
 
 
-def _card_of(variant: SamVariant) -> ModelCard:
-    record = entries()[f"sam-{variant.name.replace('_', '-')}"]
+def _card_of(name: str) -> ModelCard:
+    record = entries()[name]
     return ModelCard(
         id=record.name,
         title=record.title,
