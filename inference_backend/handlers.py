@@ -137,8 +137,8 @@ class Session:
         """A whole job: what `cityseg segment` does, with progress and cancel."""
         from inference_backend.segment import SegmentJob, run_segment
 
-        job = SegmentJob.from_json(call.params)
-        return run_segment(job, call.progress, call.cancel)
+        job = SegmentJob.from_json({"device": self.device, **call.params})
+        return run_segment(job, call.progress, call.cancel, cache=self.cache)
 
     def _warm_model(self) -> None:
         from inference_backend.models import registry
