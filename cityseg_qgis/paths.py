@@ -41,3 +41,8 @@ def help_path(name: str) -> str:
 def translations_dir() -> Path:
     """Folder of the compiled translations (.qm)."""
     return resources_dir() / "i18n"
+
+
+def requirements_path(name: str) -> Path:
+    """The pinned requirements called `name` (backend, uv)."""
+    return _beside_or_inside("requirements") / f"{name}.txt"

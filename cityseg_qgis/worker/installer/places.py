@@ -76,7 +76,7 @@ def write_current(home: Path, record: Mapping[str, str]) -> None:
     """Make `record["environment"]` the current one, atomically."""
     partial = home / "current.json.partial"
     partial.write_text(json.dumps(dict(record), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, home / "current.json")
+    partial.replace(home / "current.json")
 
 
 def installed_python(home: Optional[Path] = None) -> Optional[Path]:

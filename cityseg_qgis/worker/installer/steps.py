@@ -87,18 +87,21 @@ class StepRunner(QObject):
             self._process.kill()
 
     def _look(self) -> None:
+        self._idle_ms += _LOOK_EVERY_MS
+        if self._expected_bytes > 0:
+            self._look_at_disk()
+        if self._idle_ms >= self.stall_s * 1000 and not self.stalled:
+            self.stalled = True
+            self._stop()
+
+    def _look_at_disk(self) -> None:
+        """A download is silent: what it leaves on the disk shows that it lives, and how far it is."""
         self._storage.refresh()
         free = self._storage.bytesAvailable()
         if abs(free - self._free_last) >= _ACTIVITY_BYTES:
             self._free_last, self._idle_ms = free, 0
-        else:
-            self._idle_ms += _LOOK_EVERY_MS
-        if self._expected_bytes > 0:
-            # Free space is shared with other programs, so it may only move the bar forward, and not to its end.
-            self._advance(min(0.85, 0.85 * (self._free_at_start - free) / self._expected_bytes))
-        if self._idle_ms >= self.stall_s * 1000 and not self.stalled:
-            self.stalled = True
-            self._stop()
+        # Free space is shared with other programs, so it may only move the bar forward, and not to its end.
+        self._advance(min(0.85, 0.85 * (self._free_at_start - free) / self._expected_bytes))
 
     def _on_output(self) -> None:
         if self._process is None:
