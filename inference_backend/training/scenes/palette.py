@@ -213,7 +213,7 @@ def colour_name(rgb: np.ndarray) -> str:
 
 
 def pick(
-    rng: np.random.Generator, colours: tuple[tuple[int, int, int], ...], spread: float = 10.0
+    rng: np.random.Generator, colours: tuple[tuple[int, int, int], ...], spread: float = 7.0
 ) -> np.ndarray:
     """One of `colours`, float32 (3,), moved a little in brightness and in hue."""
     colour = np.array(colours[int(rng.integers(len(colours)))], np.float32)

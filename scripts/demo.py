@@ -1,0 +1,320 @@
+"""`make demo`: prompts on a raster, through the plugin in real QGIS, to a saved layer and a picture.
+
+    .venv/bin/python scripts/demo.py [--raster FILE --prompts FILE] [--out FOLDER]
+
+Leaves buildings.gpkg, buildings.shp, result.png and demo.qgz in demo/. Without arguments it makes a scene with
+exact truth first (scene.tif, prompts.geojson, truth.gpkg), and the table gains the IoU against it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import stage
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from cityseg_qgis.worker.environment import scrubbed_environment  # noqa: E402
+from inference_backend.errors import CitySegError, InvalidInput, ResourceProblem  # noqa: E402
+
+QGIS_PYTHON = os.environ.get("QGIS_PYTHON", "/usr/bin/python3")
+RESULTS = ("buildings.gpkg", "buildings.shp", "result.png", "demo.qgz")
+_MADE = (
+    *RESULTS,
+    "buildings.dbf",
+    "buildings.shx",
+    "buildings.prj",
+    "buildings.cpg",
+    "prompts.gpkg",
+)
+_SCENE = ("scene.tif", "prompts.geojson", "truth.gpkg")
+MARK = "@cityseg "
+_HEAD = ("object", "class", "prompts", "area m²", "score", "ms", "IoU")
+_WIDTHS = (6, 12, 26, 9, 6, 7, 6)
+
+
+def main() -> int:
+    """Exit code 0 with all files there, 2 on bad input, 1 where QGIS or the backend failed."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--raster", type=Path, help="a raster of your own")
+    parser.add_argument(
+        "--prompts", type=Path, help="prompts for it: GeoJSON, GeoPackage or Shapefile"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "demo", help="folder for the results (default: demo)"
+    )
+    args = parser.parse_args()
+    try:
+        return run(args.raster, args.prompts, args.out.resolve())
+    except CitySegError as error:
+        sys.stderr.write(f"demo: {error.user_message}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("demo: Cancelled.\n")
+        return 130
+
+
+def run(raster: Path | None, prompts: Path | None, out: Path) -> int:
+    """The whole demo; raises CitySegError."""
+    if (raster is None) != (prompts is None):
+        missing = "PROMPTS" if prompts is None else "RASTER"
+        raise InvalidInput(
+            f"{missing} is missing: make demo RASTER=file.tif PROMPTS=file.geojson needs both."
+        )
+    _check_qgis()
+    _make_folder(out)
+    truth = None
+    if raster is None or prompts is None:
+        _say("making a scene with exact truth")
+        from demo_scene import write_scene
+
+        files = write_scene(out)
+        raster, prompts, truth = files.raster, files.prompts, files.truth
+    _say(f"reading {prompts.name}")
+    objects = _read_objects(raster, prompts, out / "prompts.gpkg")
+    _say("laying out the plugin as it installs")
+    plugins = ROOT / "build" / "demo"
+    stage.copy_plugin(plugins)
+    job = {
+        "raster": str(raster.resolve()),
+        "prompts": str(out / "prompts.gpkg"),
+        "out": str(out),
+        "objects": objects,
+    }
+    job_file = plugins / "job.json"
+    job_file.write_text(json.dumps(job), encoding="utf-8")
+    return _report(_in_qgis(plugins, job_file), _Truth(truth), out)
+
+
+def _check_qgis() -> None:
+    answer = subprocess.run(
+        [QGIS_PYTHON, "-c", "import qgis.core"],
+        capture_output=True,
+        text=True,
+        env=scrubbed_environment(),
+        check=False,
+    )
+    if answer.returncode:
+        raise ResourceProblem(
+            f"QGIS for Python is missing from {QGIS_PYTHON}; run 'make system', or set QGIS_PYTHON.",
+            answer.stderr,
+        )
+
+
+def _make_folder(out: Path) -> None:
+    """An empty place for the results: what an earlier run left must not pass for this one's."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (*_MADE, *_SCENE):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ResourceProblem(
+            f"The folder '{out}' cannot be written; choose another with --out.", str(error)
+        ) from error
+
+
+def _read_objects(raster: Path, prompts: Path, copy: Path) -> list[dict[str, Any]]:
+    """The prompts by object in the coordinates in which QGIS draws the raster, and a copy of them as a layer."""
+    from inference_backend.imagery.source import open_raster
+    from inference_backend.prompt_files import read_prompts
+
+    with open_raster(raster) as source:
+        found = read_prompts(prompts, source)
+        # QGIS draws a raster without georeference at (column, -row).
+        to_map = source.transform if source.has_georeference else source.transform.scale(1, -1)
+        crs = source.crs.to_wkt() if source.crs is not None else None
+    objects = [
+        {
+            "class": item.class_name or "object",
+            "prompts": [
+                {
+                    "kind": p.kind,
+                    "label": p.label,
+                    "xy": [list(to_map * (x, y)) for x, y in p.xy.tolist()],
+                }
+                for p in item.prompts
+            ],
+        }
+        for item in found
+    ]
+    _write_prompts(objects, crs, copy)
+    return objects
+
+
+def _write_prompts(objects: list[dict[str, Any]], crs: str | None, path: Path) -> None:
+    """One table a geometry type, to be drawn in the picture and the project."""
+    import geopandas as gpd
+    from shapely.geometry import LineString, Point, Polygon, box
+
+    shapes = {
+        "point": lambda xy: Point(xy[0]),
+        "box": lambda xy: box(*_bounds(xy)),
+        "scribble": LineString,
+    }
+    rows: dict[str, list[dict[str, Any]]] = {"clicks": [], "strokes": [], "areas": []}
+    for number, item in enumerate(objects, 1):
+        for prompt in item["prompts"]:
+            geometry = shapes.get(prompt["kind"], Polygon)(prompt["xy"])
+            table = {"Point": "clicks", "LineString": "strokes"}.get(geometry.geom_type, "areas")
+            rows[table].append(
+                {
+                    "object": number,
+                    "kind": prompt["kind"],
+                    "label": prompt["label"],
+                    "geometry": geometry,
+                }
+            )
+    for table, of_table in rows.items():
+        if of_table:
+            gpd.GeoDataFrame(of_table, geometry="geometry", crs=crs).to_file(
+                path, layer=table, driver="GPKG"
+            )
+
+
+def _bounds(xy: list[list[float]]) -> tuple[float, float, float, float]:
+    xs, ys = [x for x, _ in xy], [y for _, y in xy]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _in_qgis(plugins: Path, job: Path) -> Iterator[dict[str, Any]]:
+    """Run `demo_qgis.py` in QGIS's Python and hand on its events; raises when it ends without `done`."""
+    environment = scrubbed_environment()
+    profile = plugins / "profile"
+    profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment |= {
+        "QT_QPA_PLATFORM": "offscreen",
+        "QGIS_CUSTOM_CONFIG_PATH": str(profile),
+        "XDG_RUNTIME_DIR": environment.get("XDG_RUNTIME_DIR", str(profile)),
+        "CITYSEG_PYTHON": sys.executable,
+    }
+    log = plugins / "qgis.log"
+    script = str(Path(__file__).with_name("demo_qgis.py"))
+    done = False
+    with (
+        log.open("w", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [QGIS_PYTHON, script, str(plugins), str(job)], env=environment, cwd=plugins, text=True, errors="replace",
+            stdout=subprocess.PIPE, stderr=errors,
+        ) as process,
+    ):  # fmt: skip
+        for line in process.stdout or ():
+            if line.startswith(MARK):
+                event = json.loads(line[len(MARK) :])
+                done = done or event["event"] in ("done", "failed")
+                yield event
+    if not done:
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise ResourceProblem(
+            f"QGIS ended with code {process.returncode} before it was done ({' '.join(tail)}); see {log}."
+        )
+
+
+class _Truth:
+    """The exact outlines, where they are known."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.known = path is not None
+        self._by_number: dict[int, Any] = {}
+        if path is not None:
+            import geopandas as gpd
+
+            table = gpd.read_file(path)
+            self._by_number = {
+                int(row.object): row.geometry for row in table[table.object.notna()].itertuples()
+            }
+
+    def iou(self, number: int, wkt: str) -> float | None:
+        """Intersection over union of the answer with the truth of prompted object `number`."""
+        from shapely import from_wkt
+
+        if number not in self._by_number:
+            return None
+        answer, truth = from_wkt(wkt), self._by_number[number]
+        union = answer.union(truth).area
+        return answer.intersection(truth).area / union if union else None
+
+
+def _report(events: Iterator[dict[str, Any]], truth: _Truth, out: Path) -> int:
+    """Print the table as the answers come, then where the files are."""
+    ious: list[float] = []
+    failed = 0
+    for event in events:
+        kind = event["event"]
+        if kind == "note":
+            _say(event["text"])
+        elif kind == "begin":
+            sys.stdout.write(_row(_HEAD if truth.known else _HEAD[:-1]) + "\n")
+        elif kind == "object":
+            value = (
+                truth.iou(event["number"], event["wkt"])
+                if event["wkt"]
+                else 0.0
+                if truth.known
+                else None
+            )
+            if value is not None:
+                ious.append(value)
+            cells = [
+                str(event["number"]),
+                event["class"],
+                event["prompt"],
+                _area(event),
+                f"{event['score']:.2f}",
+                f"{event['ms']:.0f}",
+            ]
+            sys.stdout.write(_row([*cells, f"{value:.2f}"] if value is not None else cells) + "\n")
+        elif kind == "object_failed":
+            failed += 1
+            sys.stdout.write(f"{event['number']:>6}  {event['text']}\n")
+        elif kind == "failed":
+            raise ResourceProblem(event["text"], event.get("detail", ""))
+        sys.stdout.flush()
+    if ious:
+        sys.stdout.write(
+            f"mean IoU against the truth: {sum(ious) / len(ious):.3f} ({len(ious)} objects)\n"
+        )
+    absent = [name for name in RESULTS if not (out / name).is_file()]
+    if absent:
+        raise ResourceProblem(
+            f"The demo ended without {', '.join(absent)}; see {ROOT / 'build' / 'demo' / 'qgis.log'}."
+        )
+    sys.stdout.write("\n".join(f"wrote {_short(out / name)}" for name in RESULTS) + "\n")
+    return 1 if failed else 0
+
+
+def _area(event: dict[str, Any]) -> str:
+    if not event["wkt"]:
+        return "nothing"
+    return "-" if event["area_m2"] is None else f"{event['area_m2']:.1f}"
+
+
+def _row(cells: Any) -> str:
+    return "  ".join(
+        cell.ljust(w) if k in (1, 2) else cell.rjust(w)
+        for k, (cell, w) in enumerate(zip(cells, _WIDTHS))
+    )
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+_BEGAN = time.monotonic()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"[{time.monotonic() - _BEGAN:5.1f} s] {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
