@@ -28,6 +28,8 @@ from inference_backend.vector.measure import GroundMetres, area_m2, perimeter_m
 
 DEFAULT_THRESHOLD = 0.5
 REGULARIZE = ("auto", "none", "building")
+# A box whose sides lean less than this against the pixel grid is still a box.
+_BOX_LEAN = 0.1
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def window_transform(
 def prompts_to_pixels(prompts: Sequence[Prompt], transform: Affine) -> list[Prompt]:
     """Prompts of the source frame in the pixel frame, for any invertible `transform`.
 
-    A box stays axis-parallel in pixels: under a rotated transform it becomes the lasso of its corners.
+    A box is axis-parallel in pixels: under a rotated transform it becomes the lasso of its corners.
     """
     inverse = ~transform
     return [_prompt_to_pixels(prompt, inverse) for prompt in prompts]
@@ -154,11 +156,14 @@ def prompts_to_pixels(prompts: Sequence[Prompt], transform: Affine) -> list[Prom
 
 def _prompt_to_pixels(prompt: Prompt, inverse: Affine) -> Prompt:
     xy = prompt.xy
-    if prompt.kind == "box" and (inverse.b or inverse.d):
-        (x0, y0), (x1, y1) = xy
-        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-        return Prompt("lasso", _apply(inverse, corners), prompt.label, prompt.text)
-    return Prompt(prompt.kind, _apply(inverse, xy), prompt.label, prompt.text)
+    if prompt.kind != "box":
+        return Prompt(prompt.kind, _apply(inverse, xy), prompt.label, prompt.text)
+    (x0, y0), (x1, y1) = xy
+    corners = _apply(inverse, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    sides = np.sort(np.abs(np.diff(corners[:3], axis=0)), axis=1)
+    if (sides[:, 0] > _BOX_LEAN * sides[:, 1]).any():
+        return Prompt("lasso", corners, prompt.label, prompt.text)
+    return Prompt("box", np.stack([corners.min(0), corners.max(0)]), prompt.label, prompt.text)
 
 
 def _apply(transform: Affine, xy: np.ndarray) -> np.ndarray:
