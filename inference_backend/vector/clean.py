@@ -21,6 +21,8 @@ DEFAULT_TOLERANCE_PX = 0.5
 SPUR_WIDTH_PX = 1.0
 # Mitred corners are restored up to this ratio when a polygon is shrunk and grown again.
 _MITRE_LIMIT = 10.0
+# What is smaller than this share of a pixel comes from rounding.
+_SLIVER_PX = 1e-4
 
 
 def clean(
@@ -50,9 +52,15 @@ def clean(
     shape = simplify(shape, tolerance_m)
     shape = drop_spurs(shape, spur_width_m)
     shape = drop_specks(polygonal(shape), min_area_m2, min_hole_m2)
-    shape = _linear(shape, np.linalg.inv(to_metres))
     t = transform
-    placed = polygonal(affine_transform(shape, [t.a, t.b, t.d, t.e, t.c, t.f]))
+    placed = affine_transform(
+        _linear(shape, np.linalg.inv(to_metres)), [t.a, t.b, t.d, t.e, t.c, t.f]
+    )
+    if not placed.is_valid:
+        # Large coordinates round: a pinched ring may come apart into itself and slivers.
+        unit_m2 = abs(np.linalg.det(metres.matrix))
+        least = max(min_area_m2, _SLIVER_PX * gsd_m**2) / unit_m2
+        placed = drop_specks(polygonal(placed), least * (1 - 1e-6), min_hole_m2 / unit_m2)
     return shapely.orient_polygons(placed)
 
 
