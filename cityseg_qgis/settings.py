@@ -71,6 +71,8 @@ class Setting(Generic[T]):
 
 # The Python of an environment that the user already has; empty means the one that the installer made.
 BACKEND_PYTHON = Setting("backend-python", "")
+# A command of the user's own, for instance `ssh gpu-host cityseg serve`; it goes before the Python.
+BACKEND_COMMAND = Setting("backend-command", "")
 DEVICE = Setting("device", "auto", choices=("auto", "cpu", "cuda", "mps"))
 MODEL = Setting("model", "default-2d")
 # Zero means half a pixel of the source, which removes stair steps and moves no edge visibly.

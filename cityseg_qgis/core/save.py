@@ -161,7 +161,7 @@ def _move_in(folder: Path, path: Path) -> None:
     drafts = sorted(folder.iterdir(), key=lambda file: file.name == path.name)
     try:
         for draft in drafts:
-            os.replace(draft, path.parent / draft.name)
+            draft.replace(path.parent / draft.name)
     except OSError as error:
         raise _not_written(path, str(error)) from error
 

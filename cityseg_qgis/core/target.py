@@ -68,7 +68,7 @@ def new_geopackage_table(
         draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.gpkg")
         try:
             _write_empty(draft, table, crs, into_existing=False)
-            os.replace(draft, path)
+            draft.replace(path)
         except OSError as error:
             raise _cannot_write(path, str(error)) from error
         finally:
@@ -103,7 +103,7 @@ def table_names(path: Path) -> list[str]:
         separator = probe.dataProvider().sublayerSeparator()
         return [entry.split(separator)[1] for entry in probe.dataProvider().subLayers()]
     # A GeoPackage with rasters only opens as no vector layer; anything else is no GeoPackage.
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         if file.read(15) == b"SQLite format 3":
             return []
     raise TargetProblem(
