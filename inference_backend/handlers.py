@@ -15,6 +15,7 @@ from inference_backend.errors import InvalidInput
 
 if TYPE_CHECKING:
     from inference_backend.imagery.embeddings import EmbeddingCache
+    from inference_backend.models.base import PromptableModel
     from inference_backend.open_sources import OpenSources
     from inference_backend.predict import AnswerOptions, ObjectAnswer
     from inference_backend.prompts import Prompt
@@ -51,7 +52,8 @@ class Session:
             ("raster libraries", lambda: self.sources),
             ("model libraries", _import_model_libraries),
             ("segmentation", _import_predict),
-            ("default model", self._warm_model),
+            ("default model", self._default_model),
+            ("first pass", self._warm_model),
         ]
 
     def state(self) -> dict[str, Any]:
@@ -140,10 +142,21 @@ class Session:
         job = SegmentJob.from_json({"device": self.device, **call.params})
         return run_segment(job, call.progress, call.cancel, cache=self.cache)
 
-    def _warm_model(self) -> None:
+    def _default_model(self) -> PromptableModel:
         from inference_backend.models import registry
 
-        registry.get(registry.DEFAULT_2D, self.device)
+        return registry.get(registry.DEFAULT_2D, self.device)
+
+    def _warm_model(self) -> None:
+        """The first pass of a model takes twice as long as the next (kernels are chosen, a GPU is woken)."""
+        import numpy as np
+
+        from inference_backend.prompts import Prompt
+
+        model = self._default_model()
+        side = model.card.input_px
+        embedding = model.embed(np.zeros((side, side, 3), np.uint8), None, "first pass")
+        model.predict(embedding, [Prompt("point", np.array([[side / 2, side / 2]]))])
 
 
 def _import_model_libraries() -> None:

@@ -89,13 +89,13 @@ def wait_until(condition) -> None:
         assert time.monotonic() < deadline, "waited in vain"
         loop = QEventLoop()
         QTimer.singleShot(10, loop.quit)
-        loop.exec_() if hasattr(loop, "exec_") else loop.exec()
+        loop.exec()
 
 
 def run_for(milliseconds: int) -> None:
     loop = QEventLoop()
     QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec_() if hasattr(loop, "exec_") else loop.exec()
+    loop.exec()
 
 
 def alive(pid: int) -> bool:
@@ -454,7 +454,7 @@ command = BackendCommand(sys.executable, ("-I", "-u", {str(WORKER)!r}), dict(os.
 client = BackendClient(lambda: command)
 client.answered.connect(lambda i, result, parts: (print(result["pid"], flush=True), app.quit()))
 client.request("echo")
-getattr(app, "exec_", getattr(app, "exec", None))()
+app.exec()
 """,
         encoding="utf-8",
     )
