@@ -36,7 +36,7 @@ _MADE = (
     "buildings.cpg",
     "prompts.gpkg",
 )
-_SCENE = ("scene.tif", "prompts.geojson", "truth.gpkg")
+_SCENE = ("scene.tif", "scene.tif.aux.xml", "prompts.geojson", "truth.gpkg")
 MARK = "@cityseg "
 _HEAD = ("object", "class", "prompts", "area m²", "score", "ms", "IoU")
 _WIDTHS = (6, 12, 26, 9, 6, 7, 6)
@@ -79,8 +79,10 @@ def run(raster: Path | None, prompts: Path | None, out: Path) -> int:
 
         files = write_scene(out)
         raster, prompts, truth = files.raster, files.prompts, files.truth
+    from demo_prompts import read_objects
+
     _say(f"reading {prompts.name}")
-    objects = _read_objects(raster, prompts, out / "prompts.gpkg")
+    objects = read_objects(raster, prompts, out / "prompts.gpkg")
     _say("laying out the plugin as it installs")
     plugins = ROOT / "build" / "demo"
     stage.copy_plugin(plugins)
@@ -120,69 +122,6 @@ def _make_folder(out: Path) -> None:
         raise ResourceProblem(
             f"The folder '{out}' cannot be written; choose another with --out.", str(error)
         ) from error
-
-
-def _read_objects(raster: Path, prompts: Path, copy: Path) -> list[dict[str, Any]]:
-    """The prompts by object in the coordinates in which QGIS draws the raster, and a copy of them as a layer."""
-    from inference_backend.imagery.source import open_raster
-    from inference_backend.prompt_files import read_prompts
-
-    with open_raster(raster) as source:
-        found = read_prompts(prompts, source)
-        # QGIS draws a raster without georeference at (column, -row).
-        to_map = source.transform if source.has_georeference else source.transform.scale(1, -1)
-        crs = source.crs.to_wkt() if source.crs is not None else None
-    objects = [
-        {
-            "class": item.class_name or "object",
-            "prompts": [
-                {
-                    "kind": p.kind,
-                    "label": p.label,
-                    "xy": [list(to_map * (x, y)) for x, y in p.xy.tolist()],
-                }
-                for p in item.prompts
-            ],
-        }
-        for item in found
-    ]
-    _write_prompts(objects, crs, copy)
-    return objects
-
-
-def _write_prompts(objects: list[dict[str, Any]], crs: str | None, path: Path) -> None:
-    """One table a geometry type, to be drawn in the picture and the project."""
-    import geopandas as gpd
-    from shapely.geometry import LineString, Point, Polygon, box
-
-    shapes = {
-        "point": lambda xy: Point(xy[0]),
-        "box": lambda xy: box(*_bounds(xy)),
-        "scribble": LineString,
-    }
-    rows: dict[str, list[dict[str, Any]]] = {"clicks": [], "strokes": [], "areas": []}
-    for number, item in enumerate(objects, 1):
-        for prompt in item["prompts"]:
-            geometry = shapes.get(prompt["kind"], Polygon)(prompt["xy"])
-            table = {"Point": "clicks", "LineString": "strokes"}.get(geometry.geom_type, "areas")
-            rows[table].append(
-                {
-                    "object": number,
-                    "kind": prompt["kind"],
-                    "label": prompt["label"],
-                    "geometry": geometry,
-                }
-            )
-    for table, of_table in rows.items():
-        if of_table:
-            gpd.GeoDataFrame(of_table, geometry="geometry", crs=crs).to_file(
-                path, layer=table, driver="GPKG"
-            )
-
-
-def _bounds(xy: list[list[float]]) -> tuple[float, float, float, float]:
-    xs, ys = [x for x, _ in xy], [y for _, y in xy]
-    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _in_qgis(plugins: Path, job: Path) -> Iterator[dict[str, Any]]:
@@ -264,7 +203,7 @@ def _report(events: Iterator[dict[str, Any]], truth: _Truth, out: Path) -> int:
             if value is not None:
                 ious.append(value)
             cells = [
-                str(event["number"]),
+                str(event["written"] or "-"),
                 event["class"],
                 event["prompt"],
                 _area(event),

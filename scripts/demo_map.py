@@ -16,6 +16,7 @@ from qgis.core import (
     QgsPalLayerSettings,
     QgsPrintLayout,
     QgsRectangle,
+    QgsReferencedRectangle,
     QgsRuleBasedRenderer,
     QgsSingleSymbolRenderer,
     QgsTextBufferSettings,
@@ -30,7 +31,7 @@ from qgis.PyQt.QtGui import QColor, QFont
 from cityseg_qgis.errors import SaveProblem
 
 _MM = QgsUnitTypes.LayoutUnit.LayoutMillimeters
-_PAGE_MM, _MAP_MM, _EDGE_MM, _DPI = (262, 236), (200, 200), 8, 150
+_PAGE_MM, _MAP_MM, _EDGE_MM, _DPI = (268, 243), (200, 200), 8, 150
 
 
 def draw(project, raster, outlines, prompts_file, out):
@@ -40,7 +41,7 @@ def draw(project, raster, outlines, prompts_file, out):
     project.layerTreeRoot().setHasCustomLayerOrder(True)
     order = [*prompts, outlines, raster]
     project.layerTreeRoot().setCustomLayerOrder(order)
-    view = _view(raster, [outlines, *prompts])
+    view = _view(raster.extent(), [outlines, *prompts])
     layout = _layout(project, raster, outlines, order, view)
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = _DPI
@@ -50,15 +51,9 @@ def draw(project, raster, outlines, prompts_file, out):
         != QgsLayoutExporter.ExportResult.Success
     ):
         raise SaveProblem(f"{picture} could not be written.")
-    project.viewSettings().setDefaultViewExtent(_referenced(view, raster))
+    project.viewSettings().setDefaultViewExtent(QgsReferencedRectangle(view, raster.crs()))
     if not project.write(str(out / "demo.qgz")):
         raise SaveProblem(f"{out / 'demo.qgz'} could not be written.", project.error())
-
-
-def _referenced(view, raster):
-    from qgis.core import QgsReferencedRectangle
-
-    return QgsReferencedRectangle(view, raster.crs())
 
 
 def _style_outlines(layer):
@@ -131,7 +126,7 @@ def _symbol(table, colour):
     )
 
 
-def _view(raster, layers):
+def _view(whole, layers):
     """The prompts and outlines with a margin, square, and no larger than needed: the raster may be a whole city."""
     view = QgsRectangle()
     view.setMinimal()
@@ -140,9 +135,18 @@ def _view(raster, layers):
             layer.updateExtents()
             view.combineExtentWith(layer.extent())
     if view.isEmpty():
-        view = raster.extent()
+        view = whole
     side = max(view.width(), view.height()) * 1.15
-    return QgsRectangle.fromCenterAndSize(view.center(), side, side)
+    # Over the raster's edge is nothing to see: move inside where there is room.
+    x = _within(view.center().x(), side, whole.xMinimum(), whole.xMaximum())
+    y = _within(view.center().y(), side, whole.yMinimum(), whole.yMaximum())
+    return QgsRectangle(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+
+
+def _within(middle, side, low, high):
+    if side > high - low:
+        return (low + high) / 2
+    return min(max(middle, low + side / 2), high - side / 2)
 
 
 def _layout(project, raster, outlines, order, view):
@@ -164,12 +168,16 @@ def _layout(project, raster, outlines, order, view):
     legend = QgsLayoutItemLegend(layout)
     legend.setLinkedMap(picture)
     legend.setTitle("")
+    legend.setAutoUpdateModel(False)
+    legend.model().rootGroup().removeLayer(raster)
     layout.addLayoutItem(legend)
     legend.attemptMove(QgsLayoutPoint(_EDGE_MM + _MAP_MM[0] + 2, 24, _MM))
     if raster.crs().isValid():
         bar = QgsLayoutItemScaleBar(layout)
         bar.setLinkedMap(picture)
         bar.applyDefaultSize()
+        bar.setHeight(2)
+        bar.setFont(QFont("DejaVu Sans", 8))
         layout.addLayoutItem(bar)
         bar.attemptMove(QgsLayoutPoint(_EDGE_MM, 24 + _MAP_MM[1] + 1, _MM))
     project.layoutManager().addLayout(layout)

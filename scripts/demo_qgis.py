@@ -15,7 +15,7 @@ sys.path.insert(0, sys.argv[1])
 
 from demo_map import draw
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import QEventLoop, QTimer
+from qgis.PyQt.QtCore import QEventLoop
 
 from cityseg_qgis.core import result, save, target
 from cityseg_qgis.core.attributes import Provenance, next_object
@@ -31,6 +31,7 @@ MARK = "@cityseg "
 
 
 def tell(event, **members):
+    """One event for `demo.py` to print."""
     sys.stdout.write(MARK + json.dumps({"event": event, **members}) + "\n")
     sys.stdout.flush()
 
@@ -147,12 +148,12 @@ def run(job):
 
 
 def main():
+    """Exit code 0 where everything was written."""
     application = QgsApplication([], True)
     application.initQgis()
     code = 0
     try:
         job = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
-        QTimer.singleShot(0, lambda: None)
         run(job)
         tell("done")
     except CitySegError as error:

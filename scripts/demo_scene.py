@@ -36,7 +36,7 @@ PLAN = (
     ("pool", "click"),
 )
 _LEAST_M2 = {"building": 70, "solar array": 12, "pool": 15}
-_APART_PX = 90
+_APART_PX = 70
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,10 @@ def _truth_row(row: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any]:
 
 def _choose(scene: Scene, truth: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
     """An object for each line of the plan: whole, in the middle of the scene, apart from the others."""
-    middle, reach = scene.rgb.shape[0] / 2, scene.rgb.shape[0] * 0.36
-    free = [row for row in truth if _is_plain(row, middle, reach)]
+    middle, reach = scene.rgb.shape[0] / 2, scene.rgb.shape[0] * 0.31
+    # A roof with an array on it is two objects; which of them a click means is the user's secret.
+    covered = {row.get("on_building") for row in truth}
+    free = [row for row in truth if row["object"] not in covered and _is_plain(row, middle, reach)]
     chosen: list[tuple[dict[str, Any], str]] = []
     for name, way in PLAN:
         for row in free:
@@ -119,7 +121,9 @@ def _is_plain(row: dict[str, Any], middle: float, reach: float) -> bool:
     geometry = row["geometry"]
     centre = geometry.centroid
     inside = abs(centre.x - middle) < reach and abs(centre.y - middle) < reach
-    return not row["at_edge"] and inside and geometry.geom_type == "Polygon"
+    return (
+        not row["at_edge"] and inside and geometry.geom_type == "Polygon" and not geometry.interiors
+    )
 
 
 def _is_apart(row: dict[str, Any], chosen: list[tuple[dict[str, Any], str]]) -> bool:

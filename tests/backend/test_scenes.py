@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from inference_backend.errors import InvalidInput
 from inference_backend.training.scenes import KINDS, SEMANTIC_NAMES, make_scene, make_truth_polygons
 from inference_backend.training.scenes.canvas import Canvas, Sun, circle, rectangle

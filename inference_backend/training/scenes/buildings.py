@@ -83,7 +83,7 @@ def add_building(
         _annex(canvas, wings[0], style, height, number)
     if form == "flat":
         _parapet(canvas, wings, base)
-        _flat_furniture(canvas, wings, solar_chance)
+        _flat_furniture(canvas, wings, solar_chance, number)
     else:
         _pitched_furniture(canvas, wings[0], style)
         if rng.random() < solar_chance:
@@ -225,13 +225,13 @@ def _box(
     canvas.paint(canvas.patch([ring]), colour, number=None)
 
 
-def _flat_furniture(canvas: Canvas, wings: list[Wing], solar_chance: float) -> None:
+def _flat_furniture(canvas: Canvas, wings: list[Wing], solar_chance: float, number: int) -> None:
     rng = canvas.rng
     for wing in wings:
         if min(wing.length, wing.width) < 4:
             continue
         if rng.random() < solar_chance:
-            roof_array(canvas, wing, "flat", on_building=None)
+            roof_array(canvas, wing, "flat", on_building=number)
             if rng.random() < 0.6:
                 continue
         density = rng.choice([0.0, 0.004, 0.012, 0.03])

@@ -90,7 +90,7 @@ def _array_rings(
     return rings
 
 
-def roof_array(canvas: Canvas, wing: Wing, form: str, on_building: int | None) -> list[int]:
+def roof_array(canvas: Canvas, wing: Wing, form: str, on_building: int) -> list[int]:
     """Arrays on one roof wing, aligned with it. Returns their ids."""
     rng = canvas.rng
     portrait = rng.random() < 0.6
@@ -99,7 +99,7 @@ def roof_array(canvas: Canvas, wing: Wing, form: str, on_building: int | None) -
     if rng.random() < 0.08:
         module = (rng.uniform(1.0, 1.3), rng.uniform(1.9, 2.4))  # a solar water heater
     if form == "flat":
-        return _flat_array(canvas, wing, module)
+        return _flat_array(canvas, wing, module, on_building)
     margin = rng.uniform(0.3, 0.9)
     face_depth = (wing.width if form == "shed" else wing.width / 2) - 2 * margin
     length = wing.length - 2 * margin - (wing.width * 0.6 if form == "hip" else 0)
@@ -137,21 +137,23 @@ def _place(
     columns: np.ndarray,
     module: tuple[float, float],
     look: tuple[np.ndarray, np.ndarray, float],
-    on_building: int | None,
+    on_building: int,
 ) -> int:
     rings = _array_rings(canvas.rng, wing.cx, wing.cy, wing.angle, u0, v0, columns, module)
     patch = canvas.patch(rings) if rings else None
     if patch is None:
         return 0
     modules = int((columns[:, 1] - columns[:, 0]).clip(0).sum())
-    number = canvas.new_id("solar array", modules=modules, on_building=on_building or 0)
+    number = canvas.new_id("solar array", modules=modules, on_building=on_building)
     rim = canvas.patch([ring + canvas.sun.shadow_per_m * 0.12 for ring in rings])
     canvas.shade(rim, 0.6)
     _paint_modules(canvas, patch, wing.cx, wing.cy, wing.angle, module, (u0, v0), look, number)
     return number
 
 
-def _flat_array(canvas: Canvas, wing: Wing, module: tuple[float, float]) -> list[int]:
+def _flat_array(
+    canvas: Canvas, wing: Wing, module: tuple[float, float], on_building: int
+) -> list[int]:
     """Tilted rows on a flat roof: close rows are one array, rows far apart are one each."""
     rng = canvas.rng
     margin = rng.uniform(0.6, 2.0)
@@ -169,7 +171,7 @@ def _flat_array(canvas: Canvas, wing: Wing, module: tuple[float, float]) -> list
     numbers = []
     together = gap <= 0.5
     shared = (
-        canvas.new_id("solar array", modules=rows * cols * per_row, on_building=0)
+        canvas.new_id("solar array", modules=rows * cols * per_row, on_building=on_building)
         if together
         else 0
     )
@@ -185,7 +187,7 @@ def _flat_array(canvas: Canvas, wing: Wing, module: tuple[float, float]) -> list
         if patch is None:
             continue
         number = shared or canvas.new_id(
-            "solar array", modules=(last - first) * per_row, on_building=0
+            "solar array", modules=(last - first) * per_row, on_building=on_building
         )
         canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 0.4 for ring in rings]), 0.6)
         _paint_modules(canvas, patch, wing.cx, wing.cy, wing.angle, module, (u0, v), look, number)
