@@ -29,7 +29,11 @@ def main() -> int:
         done = subprocess.run(command, cwd=REQUIREMENTS, check=False)
         if done.returncode != 0:
             return done.returncode
-        pins = sum(1 for line in (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines() if "==" in line)
+        pins = sum(
+            1
+            for line in (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+            if "==" in line
+        )
         sys.stdout.write(f"{name}.txt: {pins} pins\n")
     return 0
 

@@ -50,7 +50,9 @@ def main() -> int:
     for finding in findings:
         sys.stdout.write(f"{finding}\n")
     blocking = sum(finding.blocks for finding in findings)
-    sys.stdout.write(f"{path.name}: {blocking} blocking, {len(findings) - blocking} informational\n")
+    sys.stdout.write(
+        f"{path.name}: {blocking} blocking, {len(findings) - blocking} informational\n"
+    )
     return 1 if blocking else 0
 
 
@@ -59,7 +61,12 @@ def scan(path: Path) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
         archive.extractall(folder)
         root = Path(folder)
-        findings = [*check_files(archive), *run_bandit(root), *run_detect_secrets(root), *run_flake8(root)]
+        findings = [
+            *check_files(archive),
+            *run_bandit(root),
+            *run_detect_secrets(root),
+            *run_flake8(root),
+        ]
     return sorted(findings, key=lambda finding: not finding.blocks)
 
 
@@ -67,15 +74,28 @@ def run_bandit(root: Path) -> list[Finding]:
     """bandit with the repository's rules, any severity; a shipped .bandit file would switch it off, so it blocks too."""
     configured = []
     for path in root.rglob(".bandit"):
-        configured.append(Finding("bandit", str(path.relative_to(root)), "a configuration switches the scan off", True))
+        configured.append(
+            Finding(
+                "bandit", str(path.relative_to(root)), "a configuration switches the scan off", True
+            )
+        )
         path.unlink()
-    report = _json(["bandit", "-r", ".", "-f", "json", "--quiet", "-t", ",".join(RULES["bandit"]["enabled"])], root, (0, 1))
+    report = _json(
+        ["bandit", "-r", ".", "-f", "json", "--quiet", "-t", ",".join(RULES["bandit"]["enabled"])],
+        root,
+        (0, 1),
+    )
     if report["errors"]:
         raise ScanBroken(f"bandit could not read {report['errors']}")
     if not report["metrics"]["_totals"]["loc"]:
         raise ScanBroken("bandit read no code")
     return configured + [
-        Finding("bandit", f"{item['filename']}:{item['line_number']}", f"{item['test_id']} {item['issue_text']}", True)
+        Finding(
+            "bandit",
+            f"{item['filename']}:{item['line_number']}",
+            f"{item['test_id']} {item['issue_text']}",
+            True,
+        )
         for item in report["results"]
     ]
 
@@ -83,8 +103,22 @@ def run_bandit(root: Path) -> list[Finding]:
 def run_detect_secrets(root: Path) -> list[Finding]:
     """detect-secrets over every file but metadata.txt."""
     rules = RULES["detect_secrets"]
-    disabled = [word for plugin in rules["disabled_plugins"] for word in ("--disable-plugin", plugin)]
-    report = _json(["detect-secrets", "scan", "--all-files", "--exclude-files", rules["excluded_files"], *disabled, "."], root, (0,))
+    disabled = [
+        word for plugin in rules["disabled_plugins"] for word in ("--disable-plugin", plugin)
+    ]
+    report = _json(
+        [
+            "detect-secrets",
+            "scan",
+            "--all-files",
+            "--exclude-files",
+            rules["excluded_files"],
+            *disabled,
+            ".",
+        ],
+        root,
+        (0,),
+    )
     return [
         Finding("detect-secrets", f"{name}:{item['line_number']}", item["type"], True)
         for name, items in report["results"].items()
@@ -95,11 +129,22 @@ def run_detect_secrets(root: Path) -> list[Finding]:
 def run_flake8(root: Path) -> list[Finding]:
     """flake8 with the repository's codes; shown to reviewers, never blocking."""
     rules = RULES["flake8"]
-    command = [f"--max-line-length={rules['max_line_length']}", "--select", ",".join(rules["select"]), "--isolated", "."]
-    done = subprocess.run([str(TOOLS / "flake8"), *command], cwd=root, capture_output=True, text=True, check=False)
+    command = [
+        f"--max-line-length={rules['max_line_length']}",
+        "--select",
+        ",".join(rules["select"]),
+        "--isolated",
+        ".",
+    ]
+    done = subprocess.run(
+        [str(TOOLS / "flake8"), *command], cwd=root, capture_output=True, text=True, check=False
+    )
     if done.returncode not in (0, 1) or (done.returncode == 1 and not done.stdout):
         raise ScanBroken(f"flake8: {done.stderr[-500:]}")
-    return [Finding("flake8", ":".join(parts[:2]), parts[-1].strip(), False) for parts in (line.split(":", 3) for line in done.stdout.splitlines())]
+    return [
+        Finding("flake8", ":".join(parts[:2]), parts[-1].strip(), False)
+        for parts in (line.split(":", 3) for line in done.stdout.splitlines())
+    ]
 
 
 def check_files(archive: zipfile.ZipFile) -> list[Finding]:
@@ -119,13 +164,21 @@ def check_files(archive: zipfile.ZipFile) -> list[Finding]:
 
 
 def _json(command: list[str], root: Path, good_codes: tuple[int, ...]) -> dict:
-    done = subprocess.run([str(TOOLS / command[0]), *command[1:]], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(TOOLS / command[0]), *command[1:]],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     try:
         if done.returncode in good_codes:
             return json.loads(done.stdout)
     except ValueError:
         pass
-    raise ScanBroken(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
+    raise ScanBroken(
+        f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}"
+    )
 
 
 if __name__ == "__main__":

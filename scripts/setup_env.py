@@ -39,7 +39,9 @@ def main() -> int:
     """Make one of the two environments."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("which", choices=("backend", "qgis"))
-    parser.add_argument("--wheels", type=Path, default=None, help="install from this folder, without network")
+    parser.add_argument(
+        "--wheels", type=Path, default=None, help="install from this folder, without network"
+    )
     parser.add_argument("--torch", choices=plan.TORCH_BUILDS, default="registry")
     args = parser.parse_args()
     (ROOT / ".cache").mkdir(exist_ok=True)
@@ -57,7 +59,9 @@ def make_backend(wheels: Path | None, torch: str) -> None:
     """.venv: the pinned backend, the test tools, and this checkout installed editable (gives .venv/bin/cityseg)."""
     venv = ROOT / ".venv"
     locks = [REQUIREMENTS / "backend.txt", REQUIREMENTS / "test.txt"]
-    stamp = _stamp([*locks, ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "metadata.txt"], torch)
+    stamp = _stamp(
+        [*locks, ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "metadata.txt"], torch
+    )
     if _fresh(venv, stamp):
         return
     uv = find_uv(wheels)
@@ -66,7 +70,18 @@ def make_backend(wheels: Path | None, torch: str) -> None:
     request = plan.InstallRequest(ROOT, locks[0], wheels, torch, extra_locks=(locks[1],))
     steps = plan.environment_steps(request, uv, venv, sys.platform)
     python = str(places.python_of(venv))
-    editable = (uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", "--no-index", "-e", ".")
+    editable = (
+        uv,
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-e",
+        ".",
+    )
     steps.append(plan.Step("Installing this checkout", editable, ROOT, 0.0))
     _run_all(steps, venv)
     _write_stamp(venv, stamp)
@@ -82,8 +97,28 @@ def make_qgis(wheels: Path | None, _torch: str) -> None:
     uv = find_uv(wheels)
     source = ("--offline", "--no-index", "--find-links", str(wheels)) if wheels else ()
     python = str(places.python_of(venv))
-    make = (uv, "venv", "--no-project", "--python", QGIS_PYTHON, "--system-site-packages", str(venv))
-    install = (uv, "pip", "install", "--python", python, "--only-binary", ":all:", "--require-hashes", *source, "-r", lock.name)
+    make = (
+        uv,
+        "venv",
+        "--no-project",
+        "--python",
+        QGIS_PYTHON,
+        "--system-site-packages",
+        str(venv),
+    )
+    install = (
+        uv,
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        *source,
+        "-r",
+        lock.name,
+    )
     check = (python, "-c", "import qgis.core, pytest_qgis")
     steps = [
         plan.Step("Making the environment of QGIS's tests", make, ROOT, 0.1),
@@ -100,7 +135,9 @@ def find_uv(wheels: Path | None) -> str:
     for candidate in (shutil.which("uv"), private):
         if candidate and _recent(candidate):
             return candidate
-    for step in plan.uv_bootstrap_steps(sys.executable, REQUIREMENTS / "uv.txt", UV_HOME, wheels, sys.platform):
+    for step in plan.uv_bootstrap_steps(
+        sys.executable, REQUIREMENTS / "uv.txt", UV_HOME, wheels, sys.platform
+    ):
         _run(step)
     return str(places.python_of(UV_HOME).parent / "uv")
 
@@ -132,7 +169,13 @@ def _run(step: plan.Step) -> None:
         step.writes[0].write_text(step.writes[1], encoding="utf-8")
     environment = scrubbed_environment()
     with subprocess.Popen(
-        step.argv, cwd=step.cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
+        step.argv,
+        cwd=step.cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
     ) as process:
         output = []
         for line in process.stdout or ():
@@ -150,7 +193,9 @@ def _run(step: plan.Step) -> None:
 def _check_room(torch: str) -> None:
     needed, free = requirements.room_bytes(torch), shutil.disk_usage(ROOT).free
     if free < needed:
-        raise SetupFailed(f"The backend's environment needs {needed / 1e9:.0f} GB free here, and {free / 1e9:.1f} GB are.")
+        raise SetupFailed(
+            f"The backend's environment needs {needed / 1e9:.0f} GB free here, and {free / 1e9:.1f} GB are."
+        )
 
 
 def _stamp(inputs: list[Path], extra: str) -> str:
@@ -162,7 +207,10 @@ def _stamp(inputs: list[Path], extra: str) -> str:
 
 def _fresh(venv: Path, stamp: str) -> bool:
     try:
-        return places.python_of(venv).is_file() and (venv / "cityseg.stamp").read_text(encoding="utf-8") == stamp
+        return (
+            places.python_of(venv).is_file()
+            and (venv / "cityseg.stamp").read_text(encoding="utf-8") == stamp
+        )
     except OSError:
         return False
 

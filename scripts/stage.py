@@ -1,6 +1,6 @@
 """Lays out the installed plugin: the one place that knows what ships. `make zip` copies it, `make qgis` links it.
 
-    <target>/cityseg_qgis/{*.py, ..., metadata.txt, LICENSE, resources/, inference_backend/, requirements/}
+<target>/cityseg_qgis/{*.py, ..., metadata.txt, LICENSE, resources/, inference_backend/, requirements/}
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def link_plugin(target: Path, root: Path = ROOT) -> Path:
 def _tracked(root: Path) -> list[str]:
     """What git tracks, plus what is new and not ignored: what a developer sees is what ships."""
     answer = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        check=True,
     )
     names = sorted(set(answer.stdout.decode().split("\0")) - {""})
     return [name for name in names if (root / name).is_file()]
-

@@ -1,6 +1,6 @@
 """Runs the tiers of tests, each in its own interpreter, and sums up their closing lines.
 
-    .venv/bin/python scripts/test.py TIER [TIER ...] [pytest options]
+.venv/bin/python scripts/test.py TIER [TIER ...] [pytest options]
 """
 
 from __future__ import annotations
@@ -54,15 +54,25 @@ def run_tier(tier: str, options: list[str]) -> Outcome:
     started = time.monotonic()
     counts: Counter[str] = Counter()
     with subprocess.Popen(
-        [*_command(tier), *options], cwd=ROOT, env=_environment(tier), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace",
+        [*_command(tier), *options],
+        cwd=ROOT,
+        env=_environment(tier),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             sys.stdout.write(line)
             sys.stdout.flush()
             closing = _CLOSING.match(_ANSI.sub("", line.strip()))
             if closing:
-                counts = Counter({name.rstrip("s") if name.startswith("error") else name: int(n) for n, name in _COUNT.findall(closing[1])})
+                counts = Counter(
+                    {
+                        name.rstrip("s") if name.startswith("error") else name: int(n)
+                        for n, name in _COUNT.findall(closing[1])
+                    }
+                )
     return Outcome(tier, process.returncode, counts, time.monotonic() - started)
 
 
@@ -104,9 +114,18 @@ def _summarise(outcomes: list[Outcome]) -> None:
     sys.stdout.write("\n")
     for outcome in outcomes:
         total += outcome.counts
-        words = ", ".join(f"{number} {name}" for name, number in outcome.counts.items()) or "no test closed"
-        sys.stdout.write(f"{'ok  ' if outcome.ok else 'FAIL'} {outcome.tier:8} {words} ({outcome.seconds:.0f} s)\n")
-    broken = total["failed"] + total["error"] + sum(1 for outcome in outcomes if not outcome.ok and not outcome.counts)
+        words = (
+            ", ".join(f"{number} {name}" for name, number in outcome.counts.items())
+            or "no test closed"
+        )
+        sys.stdout.write(
+            f"{'ok  ' if outcome.ok else 'FAIL'} {outcome.tier:8} {words} ({outcome.seconds:.0f} s)\n"
+        )
+    broken = (
+        total["failed"]
+        + total["error"]
+        + sum(1 for outcome in outcomes if not outcome.ok and not outcome.counts)
+    )
     sys.stdout.write(f"{total['passed']} passed, {broken} failed, {total['skipped']} skipped\n")
 
 

@@ -24,9 +24,21 @@ def leftovers():
     window = iface.mainWindow()
     from qgis.PyQt.QtCore import QObject
 
-    found = [f"{type(o).__name__} {o.objectName()}" for o in window.findChildren(QObject) if o.objectName().startswith("CitySeg")]
-    found += [provider.id() for provider in QgsApplication.processingRegistry().providers() if provider.id() == "cityseg"]
-    found += [f"process {p.program()}" for p in QApplication.instance().findChildren(QProcess) if p.state() != QProcess.ProcessState.NotRunning]
+    found = [
+        f"{type(o).__name__} {o.objectName()}"
+        for o in window.findChildren(QObject)
+        if o.objectName().startswith("CitySeg")
+    ]
+    found += [
+        provider.id()
+        for provider in QgsApplication.processingRegistry().providers()
+        if provider.id() == "cityseg"
+    ]
+    found += [
+        f"process {p.program()}"
+        for p in QApplication.instance().findChildren(QProcess)
+        if p.state() != QProcess.ProcessState.NotRunning
+    ]
     return found
 
 

@@ -44,13 +44,23 @@ def zip_problems(path: Path) -> list[str]:
     names = [entry.filename for entry in entries]
     if {name.split("/", 1)[0] for name in names} != {stage.PLUGIN}:
         problems.append(f"has other top-level entries than {stage.PLUGIN}/")
-    for needed in ("__init__.py", "metadata.txt", "LICENSE", "inference_backend/__main__.py", "requirements/backend.txt"):
+    for needed in (
+        "__init__.py",
+        "metadata.txt",
+        "LICENSE",
+        "inference_backend/__main__.py",
+        "requirements/backend.txt",
+    ):
         if f"{stage.PLUGIN}/{needed}" not in names:
             problems.append(f"lacks {needed}")
     bad = (".pyc", ".pyo", ".so", ".dll", ".exe", ".dylib", ".sh", ".bat", ".cmd", ".ps1")
     for entry in entries:
         parts = entry.filename.split("/")
-        if entry.filename.endswith(bad) or "__pycache__" in parts or any(part.startswith(".") for part in parts):
+        if (
+            entry.filename.endswith(bad)
+            or "__pycache__" in parts
+            or any(part.startswith(".") for part in parts)
+        ):
             problems.append(f"holds {entry.filename}")
         if (entry.external_attr >> 16) & 0o170000 == 0o120000:
             problems.append(f"holds a link: {entry.filename}")
@@ -62,7 +72,11 @@ def zip_problems(path: Path) -> list[str]:
 def _run_qgis(report: Path) -> int:
     report.unlink(missing_ok=True)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("QGIS_", "CITYSEG_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("QGIS_", "CITYSEG_"))
+        },
         "QT_QPA_PLATFORM": "xcb",
         "CITYSEG_VERIFY_REPORT": str(report),
         "CITYSEG_HOME": str(FOLDER / "home"),
@@ -71,9 +85,21 @@ def _run_qgis(report: Path) -> int:
         "qgis", "--nologo", "--noversioncheck", "--noplugins", "--profiles-path", str(FOLDER), "--profile", qgis_profile.PROFILE,
         "--code", str(Path(__file__).with_name("verify_in_qgis.py")),
     ]  # fmt: skip
-    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", *qgis] if shutil.which("xvfb-run") else qgis
+    command = (
+        ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", *qgis]
+        if shutil.which("xvfb-run")
+        else qgis
+    )
     try:
-        done = subprocess.run(command, env=environment, timeout=TIMEOUT_S, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            timeout=TIMEOUT_S,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         output = done.stdout + done.stderr
     except subprocess.TimeoutExpired as error:
         output = f"QGIS did not end within {TIMEOUT_S} s.\n{error.output!r}"

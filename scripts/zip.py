@@ -22,7 +22,9 @@ def main() -> int:
     size = TARGET.stat().st_size
     sys.stdout.write(f"{TARGET.name}: {count} files, {size / 1e6:.1f} MB\n")
     if size > LIMIT_BYTES:
-        sys.stderr.write(f"{TARGET.name} is over the plugin repository's limit of {LIMIT_BYTES / 1e6:.0f} MB.\n")
+        sys.stderr.write(
+            f"{TARGET.name} is over the plugin repository's limit of {LIMIT_BYTES / 1e6:.0f} MB.\n"
+        )
         return 1
     return 0
 

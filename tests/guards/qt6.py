@@ -9,26 +9,46 @@ from collections.abc import Iterator
 from tests.guards.code_rules import Module
 
 # qgis.PyQt offers these where Qt 5 has them; Qt 6 moved them.
-_MOVED_TO_QTGUI = {"QAction", "QActionGroup", "QShortcut", "QUndoCommand", "QUndoStack", "QUndoGroup", "QFileSystemModel"}
+_MOVED_TO_QTGUI = {
+    "QAction",
+    "QActionGroup",
+    "QShortcut",
+    "QUndoCommand",
+    "QUndoStack",
+    "QUndoGroup",
+    "QFileSystemModel",
+}
 # Modules of qgis.PyQt that are not Qt's own.
 _NOT_QT = {"uic", "sip", "Qsci", "QtWebKit", "QtWebKitWidgets"}
 # Methods that Qt 6 (PyQt6) dropped, wherever they are called.
-_DROPPED_CALLS = {"exec_": "exec", "print_": "print", "globalPos": "globalPosition", "localPos": "position", "screenPos": "globalPosition"}
+_DROPPED_CALLS = {
+    "exec_": "exec",
+    "print_": "print",
+    "globalPos": "globalPosition",
+    "localPos": "position",
+    "screenPos": "globalPosition",
+}
 
 
 def problems(module: Module) -> list[str]:
     """Qt names in `module` that do not resolve in PyQt6."""
     roots = dict(_roots(module.tree))
-    found = [f"{module.name}: {name} is not in PyQt6" for name, value in roots.items() if value is None]
+    found = [
+        f"{module.name}: {name} is not in PyQt6" for name, value in roots.items() if value is None
+    ]
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute):
             chain = _chain(node)
             if chain and roots.get(chain[0]) is not None:
                 missing = _first_missing(roots[chain[0]], chain[1:])
                 if missing:
-                    found.append(f"{module.name}:{node.lineno} {'.'.join(chain)}: Qt 6 has no {missing} there")
+                    found.append(
+                        f"{module.name}:{node.lineno} {'.'.join(chain)}: Qt 6 has no {missing} there"
+                    )
             if isinstance(node.ctx, ast.Load) and node.attr in _DROPPED_CALLS:
-                found.append(f"{module.name}:{node.lineno} .{node.attr} is gone in Qt 6; use {_DROPPED_CALLS[node.attr]}")
+                found.append(
+                    f"{module.name}:{node.lineno} .{node.attr} is gone in Qt 6; use {_DROPPED_CALLS[node.attr]}"
+                )
     return found
 
 
@@ -71,7 +91,9 @@ def _chain(node: ast.Attribute) -> list[str]:
 def _first_missing(root: object, names: list[str]) -> str:
     value = root
     for name in names:
-        if not (isinstance(value, type) or hasattr(value, "__path__") or hasattr(value, "__spec__")):
+        if not (
+            isinstance(value, type) or hasattr(value, "__path__") or hasattr(value, "__spec__")
+        ):
             return ""  # a method or a value: what it returns is not known here
         if not hasattr(value, name):
             return name

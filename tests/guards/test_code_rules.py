@@ -85,7 +85,10 @@ def test_the_backend_imports_only_what_is_installed_with_it(module):
         ("inference_backend.serve", "import qgis.core"),
         ("inference_backend.serve", "from cityseg_qgis.worker import client"),
         ("inference_backend.models.sam", "from inference_backend.vector import contour"),
-        ("inference_backend.models.sam", "from inference_backend.imagery.source import open_raster"),
+        (
+            "inference_backend.models.sam",
+            "from inference_backend.imagery.source import open_raster",
+        ),
         ("inference_backend.models.sam", "import rasterio"),
         ("inference_backend.vector.clean", "from inference_backend.models import registry"),
         ("inference_backend.vector.clean", "import pyogrio"),
@@ -100,8 +103,14 @@ def test_a_wrong_import_is_caught(name, line):
     ("name", "line"),
     [
         ("cityseg_qgis.worker.client", "from cityseg_qgis.protocol import framing"),
-        ("cityseg_qgis.gui.dock", "from cityseg_qgis.core.session import PromptSession\nimport numpy"),
-        ("inference_backend.serve", "from cityseg_qgis.protocol.framing import Decoder\nimport torch"),
+        (
+            "cityseg_qgis.gui.dock",
+            "from cityseg_qgis.core.session import PromptSession\nimport numpy",
+        ),
+        (
+            "inference_backend.serve",
+            "from cityseg_qgis.protocol.framing import Decoder\nimport torch",
+        ),
         ("inference_backend.vector.write", "import pyogrio"),
         ("inference_backend.evaluation.run", "from inference_backend.models import registry"),
     ],
@@ -112,14 +121,25 @@ def test_a_right_import_passes(name, line):
 
 @pytest.mark.parametrize(
     "text",
-    ["print(1)", "assert x", "from os import *", "try:\n    f()\nexcept Exception:\n    pass", "try:\n    f()\nexcept:\n    pass"],
+    [
+        "print(1)",
+        "assert x",
+        "from os import *",
+        "try:\n    f()\nexcept Exception:\n    pass",
+        "try:\n    f()\nexcept:\n    pass",
+    ],
 )
 def test_bad_shipped_code_is_caught(text):
     assert rules.shipped_code(Module("inference_backend.x", text)) != []
 
 
 def test_a_narrow_pass_is_fine():
-    assert rules.shipped_code(Module("inference_backend.x", "try:\n    f()\nexcept OSError:\n    pass")) == []
+    assert (
+        rules.shipped_code(
+            Module("inference_backend.x", "try:\n    f()\nexcept OSError:\n    pass")
+        )
+        == []
+    )
 
 
 def test_a_long_module_and_a_long_function_are_caught():
@@ -130,13 +150,22 @@ def test_a_long_module_and_a_long_function_are_caught():
     assert rules.sizes(Module("a.b", "def f():\n" + "    x = 1\n" * 59)) == []
 
 
-@pytest.mark.parametrize("name", ["cityseg_qgis.utils", "inference_backend.common.thing", "scripts.manager"])
+@pytest.mark.parametrize(
+    "name", ["cityseg_qgis.utils", "inference_backend.common.thing", "scripts.manager"]
+)
 def test_an_empty_name_is_caught(name):
     assert rules.banned_name(Module(name, "")) != []
 
 
 def test_a_missing_docstring_is_caught():
-    assert len(rules.undocumented(Module("a.b", "def f():\n    pass\nclass C:\n    pass\ndef _g():\n    pass\n"))) == 3
+    assert (
+        len(
+            rules.undocumented(
+                Module("a.b", "def f():\n    pass\nclass C:\n    pass\ndef _g():\n    pass\n")
+            )
+        )
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,9 +185,24 @@ def test_syntax_newer_than_39_is_caught(text):
 
 
 def test_lazy_annotations_may_be_new():
-    assert rules.too_new_for_39(Module("cityseg_qgis.x", "from __future__ import annotations\ndef f(x: int | None): pass")) == []
+    assert (
+        rules.too_new_for_39(
+            Module(
+                "cityseg_qgis.x", "from __future__ import annotations\ndef f(x: int | None): pass"
+            )
+        )
+        == []
+    )
 
 
 def test_an_unlisted_library_is_caught():
-    assert rules.unlisted_libraries(Module("inference_backend.x", "import flask"), listed_libraries()) != []
-    assert rules.unlisted_libraries(Module("inference_backend.x", "import cv2, torch, json"), listed_libraries()) == []
+    assert (
+        rules.unlisted_libraries(Module("inference_backend.x", "import flask"), listed_libraries())
+        != []
+    )
+    assert (
+        rules.unlisted_libraries(
+            Module("inference_backend.x", "import cv2, torch, json"), listed_libraries()
+        )
+        == []
+    )

@@ -54,7 +54,15 @@ def test_the_zip_is_what_the_repository_takes(built):
 
 def test_the_zip_holds_both_sides_and_the_requirements(built):
     names = set(zipfile.ZipFile(built).namelist())
-    wanted = {"__init__.py", "metadata.txt", "LICENSE", "protocol/framing.py", "inference_backend/__main__.py", "requirements/backend.txt", "requirements/uv.txt"}
+    wanted = {
+        "__init__.py",
+        "metadata.txt",
+        "LICENSE",
+        "protocol/framing.py",
+        "inference_backend/__main__.py",
+        "requirements/backend.txt",
+        "requirements/uv.txt",
+    }
     assert {f"cityseg_qgis/{name}" for name in wanted} <= names
 
 
@@ -66,7 +74,11 @@ def test_two_builds_are_the_same_file(built, tmp_path):
 
 def test_the_links_of_the_development_profile_are_the_files_of_the_zip(built, tmp_path):
     folder = STAGE.link_plugin(tmp_path, ROOT)
-    linked = {f"cityseg_qgis/{path.relative_to(folder).as_posix()}" for path in folder.rglob("*") if path.is_symlink()}
+    linked = {
+        f"cityseg_qgis/{path.relative_to(folder).as_posix()}"
+        for path in folder.rglob("*")
+        if path.is_symlink()
+    }
     assert linked == set(zipfile.ZipFile(built).namelist())
 
 
@@ -85,7 +97,9 @@ def test_a_bad_zip_is_caught(tmp_path, files):
 
 
 def test_a_link_in_the_zip_is_caught(tmp_path):
-    path = write_zip(tmp_path / "link.zip", {"cityseg_qgis/link": "/etc/hosts"}, stat.S_IFLNK | 0o777)
+    path = write_zip(
+        tmp_path / "link.zip", {"cityseg_qgis/link": "/etc/hosts"}, stat.S_IFLNK | 0o777
+    )
     assert any("link" in problem for problem in VERIFY.zip_problems(path))
 
 
@@ -115,7 +129,9 @@ def test_switching_the_scan_off_is_caught(tmp_path):
     assert [finding.place for finding in SCAN.run_bandit(tmp_path)] == [".bandit"]
 
 
-@pytest.mark.parametrize("text", ["key = 'AKIA" + "IOSFODNN7EXAMPLB'\n", "digest = '" + "3f5a9c01b27d4e68" * 4 + "'\n"])
+@pytest.mark.parametrize(
+    "text", ["key = 'AKIA" + "IOSFODNN7EXAMPLB'\n", "digest = '" + "3f5a9c01b27d4e68" * 4 + "'\n"]
+)
 def test_a_credential_is_caught(tmp_path, text):
     (tmp_path / "a.py").write_text(text, encoding="utf-8")
     assert [finding.blocks for finding in SCAN.run_detect_secrets(tmp_path)] == [True]
@@ -128,7 +144,9 @@ def test_a_suspicious_file_is_caught(tmp_path, name):
 
 
 def test_an_executable_bit_is_caught(tmp_path):
-    path = write_zip(tmp_path / "bad.zip", {"cityseg_qgis/__init__.py": "x = 1\n"}, stat.S_IFREG | 0o755)
+    path = write_zip(
+        tmp_path / "bad.zip", {"cityseg_qgis/__init__.py": "x = 1\n"}, stat.S_IFREG | 0o755
+    )
     assert len(SCAN.check_files(zipfile.ZipFile(path))) == 1
 
 
@@ -138,5 +156,7 @@ def test_a_scan_of_nothing_is_no_pass(tmp_path):
 
 
 def test_flake8_only_informs(tmp_path):
-    findings = SCAN.scan(write_zip(tmp_path / "style.zip", {"cityseg_qgis/a.py": "import os\nx = 1\n"}))
+    findings = SCAN.scan(
+        write_zip(tmp_path / "style.zip", {"cityseg_qgis/a.py": "import os\nx = 1\n"})
+    )
     assert [(finding.scanner, finding.blocks) for finding in findings] == [("flake8", False)]

@@ -12,7 +12,17 @@ from cityseg_qgis.worker.installer.requirements import read_pins
 from tests.guards.code_rules import ROOT
 
 # What plugins.qgis.org refuses an upload without.
-REQUIRED = ("name", "description", "version", "qgisMinimumVersion", "author", "email", "about", "tracker", "repository")
+REQUIRED = (
+    "name",
+    "description",
+    "version",
+    "qgisMinimumVersion",
+    "author",
+    "email",
+    "about",
+    "tracker",
+    "repository",
+)
 LOCKS = ("backend", "test", "qgis-test", "uv")
 # Spelled in pieces, so that this file does not hold what it forbids.
 FORBIDDEN = [
@@ -40,14 +50,25 @@ def metadata() -> dict[str, str]:
 
 def metadata_problems(fields: dict[str, str]) -> list[str]:
     problems = [f"{name} is missing" for name in REQUIRED if not fields.get(name, "").strip()]
-    problems += [f"{name} has HTML" for name in ("about", "description", "changelog") if "<" in fields.get(name, "")]
+    problems += [
+        f"{name} has HTML"
+        for name in ("about", "description", "changelog")
+        if "<" in fields.get(name, "")
+    ]
     if not re.fullmatch(r"\d+(\.\d+)+", fields.get("version", "")):
         problems.append("version is not dotted numbers")
-    if not re.fullmatch(r"3\.\d+", fields.get("qgisMinimumVersion", "")) or fields.get("qgisMaximumVersion") != "4.99":
+    if (
+        not re.fullmatch(r"3\.\d+", fields.get("qgisMinimumVersion", ""))
+        or fields.get("qgisMaximumVersion") != "4.99"
+    ):
         problems.append("the QGIS range is wrong")
     if "supportsQt6" in fields:
         problems.append("supportsQt6 is dead and only warns")
-    problems += [f"{name} is no address" for name in ("homepage", "tracker", "repository") if not fields.get(name, "").startswith("https://")]
+    problems += [
+        f"{name} is no address"
+        for name in ("homepage", "tracker", "repository")
+        if not fields.get(name, "").startswith("https://")
+    ]
     return problems
 
 
@@ -65,18 +86,30 @@ def tracked_texts() -> list[tuple[str, str]]:
 
 
 def forbidden_lines(text: str) -> list[str]:
-    return [line.strip()[:120] for line in text.splitlines() if any(pattern.search(line) for pattern in FORBIDDEN)]
+    return [
+        line.strip()[:120]
+        for line in text.splitlines()
+        if any(pattern.search(line) for pattern in FORBIDDEN)
+    ]
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(
+        re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def commands_in(text: str) -> set[str]:
     """Make targets named in code, inline or in a block."""
     blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
-    code = "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))])
-    words = [word for line in re.findall(r"(?:^|&& )make ([^\n#]*)", code, re.MULTILINE) for word in line.split()]
+    code = "\n".join(
+        [*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))]
+    )
+    words = [
+        word
+        for line in re.findall(r"(?:^|&& )make ([^\n#]*)", code, re.MULTILINE)
+        for word in line.split()
+    ]
     return {word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)}
 
 
@@ -86,7 +119,14 @@ def test_metadata_is_what_the_repository_takes():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tracker", ""), ("version", "0.1.0-beta"), ("about", "<b>bold</b>"), ("qgisMaximumVersion", "3.99"), ("supportsQt6", "True"), ("homepage", "x")],
+    [
+        ("tracker", ""),
+        ("version", "0.1.0-beta"),
+        ("about", "<b>bold</b>"),
+        ("qgisMaximumVersion", "3.99"),
+        ("supportsQt6", "True"),
+        ("homepage", "x"),
+    ],
 )
 def test_bad_metadata_is_caught(field, value):
     assert metadata_problems({**metadata(), field: value}) != []
@@ -101,8 +141,13 @@ def test_the_version_has_one_source():
     places = [
         name
         for name, text in tracked_texts()
-        if name not in ("metadata.txt", "CHANGELOG.md") and not name.startswith("requirements/")
-        and re.search(rf"^(__version__|VERSION|version)\s*=\s*[\"']{re.escape(version)}[\"']", text, re.MULTILINE)
+        if name not in ("metadata.txt", "CHANGELOG.md")
+        and not name.startswith("requirements/")
+        and re.search(
+            rf"^(__version__|VERSION|version)\s*=\s*[\"']{re.escape(version)}[\"']",
+            text,
+            re.MULTILINE,
+        )
     ]
     assert places == []
 
@@ -114,7 +159,11 @@ def test_the_installed_distribution_has_that_version():
 
 
 def test_the_changelog_has_the_version():
-    assert re.search(rf"^## {re.escape(metadata()['version'])}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(
+        rf"^## {re.escape(metadata()['version'])}\b",
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
@@ -125,12 +174,20 @@ def test_every_make_command_in_the_documents_exists(name):
 
 
 def test_a_command_that_does_not_exist_is_caught():
-    assert commands_in("Run `make nonsense`, then\n```\nmake env other\n```") == {"nonsense", "env", "other"}
+    assert commands_in("Run `make nonsense`, then\n```\nmake env other\n```") == {
+        "nonsense",
+        "env",
+        "other",
+    }
 
 
 def test_every_target_has_a_line_of_help():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", makefile, re.MULTILINE)[1].replace("\\", " ").split()
+    phony = (
+        re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", makefile, re.MULTILINE)[1]
+        .replace("\\", " ")
+        .split()
+    )
     helped = set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE))
     assert set(phony) == helped == make_targets()
 
@@ -158,7 +215,11 @@ def test_every_requirement_is_pinned_with_hashes_and_no_address(name):
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_requirement_that_is_asked_for_is_pinned(name):
     lines = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
-    asked = {re.split(r"[<>=\[; ]", line)[0].lower().replace("_", "-") for line in lines if line and line[0] not in "#-"}
+    asked = {
+        re.split(r"[<>=\[; ]", line)[0].lower().replace("_", "-")
+        for line in lines
+        if line and line[0] not in "#-"
+    }
     assert asked - {pin.name for pin in read_pins(ROOT / "requirements" / f"{name}.txt")} == set()
 
 

@@ -37,7 +37,10 @@ def test_a_name_that_qt6_lacks_is_caught(imported, used):
         ("from qgis.PyQt.QtCore import Qt", "Qt.MouseButton.LeftButton"),
         ("from qgis.PyQt.QtWidgets import QMessageBox", "QMessageBox.StandardButton.Yes"),
         ("from qgis.PyQt.QtWidgets import QAction, QDialog", "QDialog().exec()"),
-        ("from qgis.PyQt import QtWidgets, uic", "QtWidgets.QMessageBox.StandardButton.Ok\nuic.loadUi('x')"),
+        (
+            "from qgis.PyQt import QtWidgets, uic",
+            "QtWidgets.QMessageBox.StandardButton.Ok\nuic.loadUi('x')",
+        ),
         ("from qgis.PyQt.QtCore import QTimer, pyqtSignal", "QTimer.singleShot(1, f)"),
     ],
 )

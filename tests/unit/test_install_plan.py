@@ -20,11 +20,17 @@ def request(tmp_path: Path, **changes) -> plan.InstallRequest:
 
 
 def steps_of(tmp_path: Path, **changes) -> list[plan.Step]:
-    return plan.environment_steps(request(tmp_path, **changes), "/bin/uv", tmp_path / "envs" / "new.partial", "linux")
+    return plan.environment_steps(
+        request(tmp_path, **changes), "/bin/uv", tmp_path / "envs" / "new.partial", "linux"
+    )
 
 
 def test_both_sides_agree_on_the_data_home(monkeypatch, tmp_path):
-    for variables in ({"CITYSEG_HOME": str(tmp_path / "x")}, {"XDG_DATA_HOME": str(tmp_path / "y")}, {}):
+    for variables in (
+        {"CITYSEG_HOME": str(tmp_path / "x")},
+        {"XDG_DATA_HOME": str(tmp_path / "y")},
+        {},
+    ):
         for name in ("CITYSEG_HOME", "XDG_DATA_HOME"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
@@ -62,7 +68,9 @@ def test_the_current_environment_is_found_and_the_rest_is_left_over(tmp_path):
     assert places.free_name(tmp_path, "py-2") == "py-2-2"
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"environment": "../../elsewhere"}', '{"environment": "gone"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{", '{"environment": "../../elsewhere"}', '{"environment": "gone"}']
+)
 def test_a_damaged_record_means_nothing_is_installed(tmp_path, text):
     (tmp_path / "current.json").write_text(text, encoding="utf-8")
     assert places.installed_python(tmp_path) is None
@@ -79,7 +87,9 @@ def test_packages_are_pinned_hashed_and_never_built(tmp_path):
     install = steps_of(tmp_path)[1].argv
     assert "--require-hashes" in install
     assert install[install.index("--only-binary") + 1] == ":all:"
-    assert install[install.index("--python") + 1] == str(tmp_path / "envs" / "new.partial" / "bin" / "python")
+    assert install[install.index("--python") + 1] == str(
+        tmp_path / "envs" / "new.partial" / "bin" / "python"
+    )
 
 
 def test_a_home_with_spaces_does_not_reach_the_requirements_option(tmp_path):
@@ -97,7 +107,9 @@ def test_a_folder_of_wheels_means_no_network(tmp_path):
     assert "--offline" in venv.argv
     assert {"--offline", "--no-index", "--require-hashes"} <= set(install.argv)
     assert install.argv[install.argv.index("--find-links") + 1] == str(tmp_path / "wheels")
-    _, fetch = plan.uv_bootstrap_steps("python3", LOCK, tmp_path / "uv", tmp_path / "wheels", "linux")
+    _, fetch = plan.uv_bootstrap_steps(
+        "python3", LOCK, tmp_path / "uv", tmp_path / "wheels", "linux"
+    )
     assert "--no-index" in fetch.argv
 
 
@@ -141,7 +153,9 @@ def test_the_name_of_an_environment_follows_the_requirements(tmp_path):
 
 def test_linux_with_cuda_needs_the_most_room():
     assert requirements.room_bytes("registry", "linux") > requirements.room_bytes("cpu", "linux")
-    assert requirements.room_bytes("registry", "linux") > requirements.room_bytes("registry", "win32")
+    assert requirements.room_bytes("registry", "linux") > requirements.room_bytes(
+        "registry", "win32"
+    )
 
 
 def test_pins_survive_being_written_again(tmp_path):
@@ -152,7 +166,14 @@ def test_pins_survive_being_written_again(tmp_path):
 
 
 def probe_line(**changes) -> str:
-    record = {"python": "3.12.1", "machine": "x86_64", "prefix": "/env", "base_prefix": "/usr", "found": {"torch": "2"}, "broken": {}}
+    record = {
+        "python": "3.12.1",
+        "machine": "x86_64",
+        "prefix": "/env",
+        "base_prefix": "/usr",
+        "found": {"torch": "2"},
+        "broken": {},
+    }
     return "noise\nCITYSEG-PROBE " + json.dumps({**record, **changes}) + "\n"
 
 
@@ -178,7 +199,9 @@ def test_a_users_python_need_not_be_an_environment():
     assert pythons.read_probe(probe_line(prefix="/usr")).problem(must_be_environment=False) == ""
 
 
-@pytest.mark.parametrize("output", ["", "no mark", "CITYSEG-PROBE {broken", 'CITYSEG-PROBE {"x": 1}'])
+@pytest.mark.parametrize(
+    "output", ["", "no mark", "CITYSEG-PROBE {broken", 'CITYSEG-PROBE {"x": 1}']
+)
 def test_an_output_without_an_answer_is_no_probe(output):
     assert pythons.read_probe(output) is None
 

@@ -25,14 +25,15 @@ class InstallLock:
 
     def acquire(self) -> None:
         """Take the lock or raise `InstallBusy` with the other's process id."""
-        self._home.mkdir(parents=True, exist_ok=True)
+        try:
+            self._home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CitySegError(self._unwritable(), str(error)) from error
         if self._file.tryLock(0):
             return
         known, pid, _host, program = self._file.getLockInfo()
         if self._file.error() == QLockFile.LockError.PermissionError:
-            raise InstallBusy(
-                f"The folder {self._home} cannot be written. Set CITYSEG_HOME to one that you may write, and install again."
-            )
+            raise CitySegError(self._unwritable())
         holder = f" ({program}, process {pid})" if known else ""
         raise InstallBusy(
             f"Another program is installing the backend{holder}. Wait until it is done, then try again."
@@ -41,3 +42,6 @@ class InstallLock:
     def release(self) -> None:
         """Give the lock back; does nothing when it is not held."""
         self._file.unlock()
+
+    def _unwritable(self) -> str:
+        return f"The folder {self._home} cannot be written. Set CITYSEG_HOME to one that you may write, and install again."
