@@ -6,9 +6,8 @@ are optional. Points are clicks, lines scribbles, polygons boxes where they are 
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,15 @@ import numpy as np
 import pyproj
 import shapely
 from affine import Affine
-from pyproj.exceptions import CRSError, ProjError
-from shapely.errors import ShapelyError
-from shapely.geometry import shape
+from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
 from inference_backend.errors import InvalidInput
 from inference_backend.imagery.source import RasterSource
+from inference_backend.prompt_features import Feature, read_features
 from inference_backend.prompts import Prompt
 
 ObjectId = int | str
-_LONLAT = "OGC:CRS84"
 # A four-cornered polygon whose sides lean less than this is a box: a north-aligned rectangle leans by the
 # convergence of the meridians, a few degrees, once it is in another CRS.
 _BOX_LEAN = 0.1
@@ -44,16 +41,6 @@ class PromptedObject:
     class_name: str = ""
 
 
-@dataclass(frozen=True)
-class _Feature:
-    """One feature of a file, its CRS None for pixels; `where` names it in messages."""
-
-    geometry: BaseGeometry | None
-    properties: Mapping[str, Any]
-    crs: pyproj.CRS | None
-    where: str
-
-
 def read_prompts(
     path: str | os.PathLike[str], source: RasterSource, pixel: bool = False
 ) -> list[PromptedObject]:
@@ -62,13 +49,13 @@ def read_prompts(
     `pixel`: the file is GeoJSON in (column, row) of the image, whatever CRS it claims.
     """
     name = Path(path)
-    features = list(_read_geojson(name, pixel) if _is_geojson(name) else _read_layers(name, pixel))
+    features = read_features(name, pixel)
     if not features:
         raise InvalidInput(f"'{name.name}' holds no prompt; draw at least one.")
     return group_features(features, source)
 
 
-def group_features(features: Sequence[_Feature], source: RasterSource) -> list[PromptedObject]:
+def group_features(features: Sequence[Feature], source: RasterSource) -> list[PromptedObject]:
     """Prompts by object; a feature without `object` is an object of its own, numbered after those named."""
     to_pixels = _PixelFrame(source)
     names = [_object_id(feature) for feature in features]
@@ -95,7 +82,7 @@ class _PixelFrame:
         self._inverse: Affine = ~source.transform
         self._transformers: dict[str, pyproj.Transformer] = {}
 
-    def __call__(self, xy: np.ndarray, feature: _Feature) -> np.ndarray:
+    def __call__(self, xy: np.ndarray, feature: Feature) -> np.ndarray:
         if feature.crs is None:
             return xy
         x, y = self._to_source(xy, feature)
@@ -106,7 +93,7 @@ class _PixelFrame:
         t = self._inverse
         return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
-    def _to_source(self, xy: np.ndarray, feature: _Feature) -> tuple[np.ndarray, np.ndarray]:
+    def _to_source(self, xy: np.ndarray, feature: Feature) -> tuple[np.ndarray, np.ndarray]:
         if self._source.crs is None:
             raise InvalidInput(
                 f"'{Path(self._source.path).name}' has no CRS, so that prompts of a map cannot be placed on it; "
@@ -126,7 +113,7 @@ class _PixelFrame:
             ) from error
 
 
-def _prompts(feature: _Feature, to_pixels: _PixelFrame) -> Iterator[Prompt]:
+def _prompts(feature: Feature, to_pixels: _PixelFrame) -> Iterator[Prompt]:
     text = _text(feature.properties.get("text"))
     if feature.geometry is None or feature.geometry.is_empty:
         raise InvalidInput(
@@ -184,7 +171,7 @@ def _without_collinear(ring: np.ndarray) -> np.ndarray:
     return ring[turn > _COLLINEAR * np.maximum(scale, 1e-300)]
 
 
-def _object_id(feature: _Feature) -> ObjectId | None:
+def _object_id(feature: Feature) -> ObjectId | None:
     value = feature.properties.get("object")
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
         return None
@@ -197,7 +184,7 @@ def _object_id(feature: _Feature) -> ObjectId | None:
     return str(value)
 
 
-def _label(feature: _Feature) -> int:
+def _label(feature: Feature) -> int:
     value = feature.properties.get("label")
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
         return 1
@@ -218,125 +205,3 @@ def _text(value: Any) -> str:
         if value is None or (isinstance(value, float) and np.isnan(value))
         else str(value).strip()
     )
-
-
-def _is_geojson(path: Path) -> bool:
-    return path.suffix.lower() in (".geojson", ".json")
-
-
-def _read_geojson(path: Path, pixel: bool) -> Iterator[_Feature]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InvalidInput(
-            f"'{path}' cannot be read ({error.strerror}); check the path."
-        ) from error
-    except ValueError as error:
-        raise InvalidInput(
-            f"'{path.name}' is no valid GeoJSON; export it again.", detail=str(error)
-        ) from error
-    if isinstance(document, dict) and document.get("type") == "Feature":
-        document = {**document, "type": "FeatureCollection", "features": [document]}
-    if not isinstance(document, dict) or not isinstance(document.get("features"), list):
-        raise InvalidInput(f"'{path.name}' is no GeoJSON feature collection; export it again.")
-    crs = None if pixel else _geojson_crs(document, path.name)
-    for number, record in enumerate(document["features"], 1):
-        where = f"Feature {number} of '{path.name}'"
-        feature = _geojson_feature(record, crs, where)
-        if not pixel:
-            _check_one_crs(record, document, where)
-            if crs is not None and crs.is_geographic and feature.geometry is not None:
-                _check_degrees(feature, "crs" in document)
-        yield feature
-
-
-def _geojson_feature(record: Any, crs: pyproj.CRS | None, where: str) -> _Feature:
-    if not isinstance(record, dict):
-        raise InvalidInput(f"{where} is no GeoJSON feature; export the file again.")
-    properties = {
-        str(name).lower(): value for name, value in (record.get("properties") or {}).items()
-    }
-    geometry = record.get("geometry")
-    if geometry is None:
-        return _Feature(None, properties, crs, where)
-    try:
-        return _Feature(shapely.force_2d(shape(geometry)), properties, crs, where)
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise InvalidInput(
-            f"{where} has a geometry that cannot be read; draw it again.", detail=str(error)
-        ) from error
-
-
-def _geojson_crs(document: Mapping[str, Any], name: str) -> pyproj.CRS:
-    member = document.get("crs")
-    if member is None:
-        if "crs" in document:
-            raise InvalidInput(
-                f"'{name}' says that its CRS is unknown (crs: null); name it, or use --pixel."
-            )
-        return pyproj.CRS(_LONLAT)
-    try:
-        return pyproj.CRS.from_user_input(member["properties"]["name"])
-    except (CRSError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"'{name}' has a 'crs' member that cannot be understood.", detail=str(error)
-        ) from error
-
-
-def _check_one_crs(record: Mapping[str, Any], document: Mapping[str, Any], where: str) -> None:
-    """GeoJSON of 2008 let a feature have a CRS of its own."""
-    for member in (record.get("crs"), (record.get("geometry") or {}).get("crs")):
-        if member is not None and member != document.get("crs"):
-            raise InvalidInput(
-                f"{where} has another CRS than its file; save all prompts in one CRS."
-            )
-
-
-def _check_degrees(feature: _Feature, declared: bool) -> None:
-    xmin, ymin, xmax, ymax = feature.geometry.bounds
-    if xmin < -360 or xmax > 360 or ymin < -90 or ymax > 90:
-        remedy = (
-            "save all prompts in one CRS"
-            if declared
-            else "add a 'crs' member, or use --pixel for pixels"
-        )
-        raise InvalidInput(
-            f"{feature.where} is not in longitude and latitude, as its file says; {remedy}."
-        )
-
-
-def _read_layers(path: Path, pixel: bool) -> Iterator[_Feature]:
-    """Features of every layer, each in its own CRS."""
-    if pixel:
-        raise InvalidInput(f"Prompts in pixels come as GeoJSON, not as '{path.name}'.")
-    if not path.exists():
-        raise InvalidInput(f"'{path}' does not exist; check the path.")
-    from pyogrio import list_layers
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    try:
-        layers = [str(name) for name, kind in list_layers(path) if kind is not None]
-        for layer in layers:
-            yield from _layer_features(path, layer, len(layers) > 1)
-    except (DataSourceError, DataLayerError, RuntimeError) as error:
-        raise InvalidInput(
-            f"'{path.name}' cannot be read as GeoJSON, GeoPackage or Shapefile; export it again.",
-            detail=str(error),
-        ) from error
-
-
-def _layer_features(path: Path, layer: str, several: bool) -> Iterator[_Feature]:
-    from pyogrio import raw
-
-    meta, _, geometries, columns = raw.read(path, layer=layer, force_2d=True)
-    crs, prefix = meta["crs"], f"of '{layer}' in '{path.name}'" if several else f"of '{path.name}'"
-    if len(geometries) and not crs:
-        raise InvalidInput(
-            f"'{path.name}' has no CRS; set it in QGIS (Set Layer CRS) and save it again."
-        )
-    parsed = pyproj.CRS.from_user_input(crs) if crs else None
-    names = [str(name).lower() for name in meta["fields"]]
-    for number, blob in enumerate(geometries):
-        properties = {name: column[number] for name, column in zip(names, columns)}
-        geometry = None if blob is None else shapely.from_wkb(blob)
-        yield _Feature(geometry, properties, parsed, f"Feature {number + 1} {prefix}")

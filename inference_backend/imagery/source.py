@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,14 @@ import numpy as np
 import pyproj
 import rasterio
 from affine import Affine
-from pyproj.exceptions import CRSError
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.transform import from_gcps
 
 from inference_backend.errors import InvalidInput
-from inference_backend.imagery.ground import GroundMetres, horizontal
+from inference_backend.imagery.dataset import choose_bands, georeference, open_dataset, parse_crs
+from inference_backend.imagery.ground import GroundMetres
 from inference_backend.imagery.reader import ArrayReader, CellReader, FileReader
 from inference_backend.imagery.resample import axis_weights, resample
 from inference_backend.imagery.sampling import sample_values
 from inference_backend.imagery.stretch import Stretch, from_samples, parse_stretch
-
-_POINT_CLOUDS = (".las", ".laz", ".copc", ".ept", ".e57", ".ply")
 
 
 class RasterSource:
@@ -160,12 +154,12 @@ def open_raster(
     raster. Raises InvalidInput.
     """
     name = os.fspath(path)
-    dataset = _open(name)
+    dataset = open_dataset(name)
     try:
-        chosen = _choose_bands(dataset, bands)
+        chosen = choose_bands(dataset, bands)
         reader = FileReader(dataset, chosen)
         limits = _choose_stretch(dataset, reader, chosen, stretch)
-        transform, crs = _georeference(dataset)
+        transform, crs = georeference(dataset)
         return RasterSource(
             reader,
             path=name,
@@ -206,79 +200,11 @@ def pixels_source(
         count=3,
         dtype="uint8",
         transform=transform or Affine.identity(),
-        crs=_parse_crs(crs_wkt),
+        crs=parse_crs(crs_wkt),
         bands=(1, 2, 3),
         stretch=Stretch("none"),
         identity=key or hashlib.sha256(np.ascontiguousarray(image).data).hexdigest(),
     )
-
-
-def _open(name: str) -> rasterio.DatasetReader:
-    if name.lower().endswith(_POINT_CLOUDS):
-        raise InvalidInput(
-            f"'{name}' is a point cloud, and this version segments rasters; give a raster."
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(name)
-    except (RasterioError, OSError, ValueError, TypeError) as error:
-        raise InvalidInput(_why_not(name), detail=str(error)) from error
-    if dataset.count == 0:
-        inner = dataset.subdatasets
-        dataset.close()
-        hint = f"name one of its parts, for example {inner[0]}" if inner else "choose another file"
-        raise InvalidInput(f"'{name}' has no raster band; {hint}.")
-    return dataset
-
-
-def _why_not(name: str) -> str:
-    path = Path(name)
-    try:
-        if path.is_dir():
-            return f"'{name}' is a folder; give a raster file in it."
-        if path.is_file():
-            if path.stat().st_size == 0:
-                return f"'{name}' is empty; copy or export it again."
-            if not os.access(path, os.R_OK):
-                return f"'{name}' may not be read by you; change its permissions."
-            return f"'{name}' cannot be read as a raster: it is damaged, incomplete or of a format that GDAL lacks."
-    except (OSError, ValueError):
-        return f"'{name}' cannot be opened; check the path."
-    return f"'{name}' does not exist; check the path."
-
-
-def _choose_bands(
-    dataset: rasterio.DatasetReader, wish: Sequence[int] | None
-) -> tuple[int, int, int]:
-    if wish is not None:
-        chosen = [int(band) for band in wish]
-        if len(chosen) == 1:
-            chosen *= 3
-        if len(chosen) != 3:
-            raise InvalidInput(f"Give one band or three, not {len(chosen)}.")
-        outside = [band for band in chosen if not 1 <= band <= dataset.count]
-        if outside:
-            raise InvalidInput(
-                f"'{dataset.name}' has no band {outside[0]}; its bands are 1 to {dataset.count}."
-            )
-    else:
-        chosen = _default_bands(dataset)
-    if any(np.dtype(dataset.dtypes[band - 1]).kind == "c" for band in chosen):
-        raise InvalidInput(
-            f"'{dataset.name}' holds complex numbers; convert it to amplitudes first."
-        )
-    red, green, blue = chosen
-    return red, green, blue
-
-
-def _default_bands(dataset: rasterio.DatasetReader) -> list[int]:
-    roles = {role: band for band, role in reversed(list(enumerate(dataset.colorinterp, 1)))}
-    colours = [roles.get(role) for role in (ColorInterp.red, ColorInterp.green, ColorInterp.blue)]
-    if None not in colours:
-        return [int(band) for band in colours if band is not None]
-    plain = [band for band, role in enumerate(dataset.colorinterp, 1) if role != ColorInterp.alpha]
-    return plain[:3] if len(plain) >= 3 else [(plain or [1])[0]] * 3
 
 
 def _choose_stretch(
@@ -302,30 +228,6 @@ def _choose_stretch(
             f"'{dataset.name}' has no valid pixel: every value is no-data or not a number."
         )
     return from_samples(samples, request.percentiles if request else (2.0, 98.0))
-
-
-def _georeference(dataset: rasterio.DatasetReader) -> tuple[Affine, pyproj.CRS | None]:
-    transform, crs = dataset.transform, dataset.crs
-    if transform.is_identity:
-        points, points_crs = dataset.gcps
-        if len(points) >= 3:
-            transform, crs = from_gcps(points), points_crs or crs
-    if transform.determinant == 0 or not np.isfinite(tuple(transform)[:6]).all():
-        raise InvalidInput(
-            f"'{dataset.name}' has a geotransform that maps it to no area; georeference it again."
-        )
-    return transform, _parse_crs(crs.to_wkt() if crs else None)
-
-
-def _parse_crs(wkt: str | None) -> pyproj.CRS | None:
-    if not wkt:
-        return None
-    try:
-        return horizontal(pyproj.CRS.from_user_input(wkt))
-    except CRSError as error:
-        raise InvalidInput(
-            "The source's CRS cannot be understood; assign it again.", detail=str(error)
-        ) from error
 
 
 def _identity(name: str) -> str:
