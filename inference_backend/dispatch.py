@@ -21,7 +21,10 @@ class Call:
 
     request: Request
     cancel: CancelToken = field(default_factory=CancelToken)
+    # (fraction from 0 to 1, message); may be called for every tile.
     progress: Callable[[float, str], None] = lambda fraction, message: None
+    # What a short request is doing now, where that takes longer than usual.
+    announce: Callable[[str], None] = lambda message: None
 
     @property
     def params(self) -> dict[str, Any]:

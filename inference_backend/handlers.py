@@ -15,7 +15,7 @@ from inference_backend.errors import InvalidInput
 
 if TYPE_CHECKING:
     from inference_backend.imagery.embeddings import EmbeddingCache
-    from inference_backend.models.base import PromptableModel
+    from inference_backend.models.base import Embedding, PromptableModel
     from inference_backend.open_sources import OpenSources
     from inference_backend.predict import AnswerOptions, ObjectAnswer
     from inference_backend.prompts import Prompt
@@ -118,11 +118,15 @@ class Session:
         prompts = _prompts(call.params.get("prompts"))
         source = self.sources.get(call.params.get("source"), call.attachments)
         call.cancel.check()
-        model = registry.get(_model_name(call.params), self.device)
-        self._used_models[model.card.id] = model.device
+        name = _model_name(call.params)
+        if name not in self._used_models:
+            call.announce(f"Loading {name}")
+        model = registry.get(name, self.device)
+        self._used_models[name] = model.device
         if frame == "source":
             prompts = prompts_to_pixels(prompts, source.transform)
-        found = answer_object(source, prompts, model, options, self.cache, call.cancel)
+        cache = _TellingCache(self.cache, lambda: call.announce("Reading and encoding the image"))
+        found = answer_object(source, prompts, model, options, cache, call.cancel)
         call.cancel.check()
         return {
             "features": _features(found, frame),
@@ -157,6 +161,21 @@ class Session:
         side = model.card.input_px
         embedding = model.embed(np.zeros((side, side, 3), np.uint8), None, "first pass")
         model.predict(embedding, [Prompt("point", np.array([[side / 2, side / 2]]))])
+
+
+class _TellingCache:
+    """The cache, for one request: says so when an image has to be encoded, which a user waits for."""
+
+    def __init__(self, cache: EmbeddingCache, tell: Callable[[], None]) -> None:
+        self._cache = cache
+        self._tell = tell
+
+    def get_or_compute(self, key: str, make: Callable[[], Embedding]) -> Embedding:
+        def told() -> Embedding:
+            self._tell()
+            return make()
+
+        return self._cache.get_or_compute(key, told)
 
 
 def _import_model_libraries() -> None:

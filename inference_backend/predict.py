@@ -6,9 +6,9 @@ Imports numpy and shapely, so import it inside functions where start-up time mat
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from affine import Affine
@@ -17,10 +17,9 @@ from shapely.geometry.base import BaseGeometry
 
 from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput
-from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.imagery.source import RasterSource
 from inference_backend.interactive import segment_object
-from inference_backend.models.base import PromptableModel
+from inference_backend.models.base import Embedding, PromptableModel
 from inference_backend.prompts import Prompt
 from inference_backend.vector.clean import clean
 from inference_backend.vector.contour import polygonize
@@ -30,6 +29,13 @@ DEFAULT_THRESHOLD = 0.5
 REGULARIZE = ("auto", "none", "building")
 # A box whose sides lean less than this against the pixel grid is still a box.
 _BOX_LEAN = 0.1
+
+
+class EmbeddingStore(Protocol):
+    """What answers look embeddings up in: `imagery.embeddings.EmbeddingCache` or a wrapper of it."""
+
+    def get_or_compute(self, key: str, make: Callable[[], Embedding]) -> Embedding:
+        """The embedding of `key`, made by `make` where there is none."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def answer_object(
     prompts_px: Sequence[Prompt],
     model: PromptableModel,
     options: AnswerOptions,
-    cache: EmbeddingCache,
+    cache: EmbeddingStore,
     cancel: CancelToken | None = None,
 ) -> ObjectAnswer:
     """Segment one object and outline it.

@@ -183,7 +183,12 @@ class Server:
         return {"cancelled": True}
 
     def _enqueue(self, request: Request) -> None:
-        call = Call(request, CancelToken(), self._progress_of(request.id))
+        call = Call(
+            request,
+            CancelToken(),
+            self._progress_of(request.id),
+            lambda message: self.send(progress(request.id, 0.0, message)),
+        )
         with self._changed:
             self._waiting.append(call)
             self._changed.notify_all()

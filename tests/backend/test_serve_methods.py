@@ -179,9 +179,22 @@ def test_a_second_click_uses_the_embedding_of_the_first(wire, tmp_path):
     path = write_tif(tmp_path / "roofs.tif", two_roofs())
     wire.ask("predict", params(path, [point(RED_CENTRE_PX)], frame="pixel"))
     hits = wire.ask("status")["cache"]["hits"]
+    wire.notifications.clear()
     second = wire.ask("predict", params(path, [point((72.0, 82.0))], frame="pixel"))
     assert wire.ask("status")["cache"]["hits"] > hits
     assert second["timings_ms"]["embed"] == 0
+    assert wire.notifications == []
+
+
+def test_the_first_click_says_what_takes_so_long(wire, tmp_path):
+    path = write_tif(tmp_path / "roofs.tif", two_roofs())
+    wire.notifications.clear()
+    request_id = wire.send("predict", params(path, [point(RED_CENTRE_PX)], frame="pixel"))
+    wire.wait(request_id)
+    told = [n.params for n in wire.notifications if n.method == codes.PROGRESS]
+    assert told
+    assert all(step["id"] == request_id for step in told)
+    assert "encoding" in told[-1]["message"]
 
 
 def test_a_file_that_was_replaced_is_read_anew_and_one_that_vanished_is_missed(wire, tmp_path):
