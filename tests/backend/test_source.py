@@ -188,8 +188,8 @@ def test_any_window_at_any_scale_is_where_it_says(
     y = row0 + (np.arange(out_rows) + 0.5) * rows / out_rows
     assert valid.all()
     expected = (2 * x + 3 * y[:, None]) / 4
-    # Rounding to 8 bits, and a twentieth of an output pixel: half a pixel of shift would be ten times that.
-    allowed = 0.51 + 0.05 * (2 * cols / out_cols + 3 * rows / out_rows) / 4
+    # Rounding to 8 bits, and an eighth of an output pixel, which cells cut by a window may cost.
+    allowed = 0.51 + 0.125 * (2 * cols / out_cols + 3 * rows / out_rows) / 4
     assert np.abs(rgb[..., 0] - expected).max() <= allowed
 
 
