@@ -14,6 +14,7 @@ from cityseg_qgis.core.backend import missing_backend
 from cityseg_qgis.core.interaction import Interaction
 from cityseg_qgis.gui.doctor_dialog import DoctorDialog
 from cityseg_qgis.gui.interact_panel import InteractPanel
+from cityseg_qgis.gui.look import PANEL_STYLE
 from cityseg_qgis.gui.widgets import flat_button
 from cityseg_qgis.i18n import tr
 
@@ -46,7 +47,9 @@ class CitySegDock(QgsDockWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(area, 1)
+        column.addWidget(self.panel.status_line)
         column.addLayout(self._foot(whole))
+        whole.setStyleSheet(PANEL_STYLE)
         whole.setMinimumWidth(_LEAST_WIDTH_PX)
         self.setWidget(whole)
         self.visibilityChanged.connect(self._on_visibility_changed)

@@ -19,7 +19,6 @@ from cityseg_qgis.core.target import new_geopackage_table, table_name
 from cityseg_qgis.errors import BackendUnavailable, CitySegError
 from cityseg_qgis.gui.accept_step import AcceptStep
 from cityseg_qgis.gui.layer_step import LayerStep
-from cityseg_qgis.gui.look import PANEL_STYLE
 from cityseg_qgis.gui.maptools.prompt_tool import PromptTool
 from cityseg_qgis.gui.preview import PreviewOverlay
 from cityseg_qgis.gui.prompt_step import PromptStep
@@ -29,7 +28,10 @@ from cityseg_qgis.log import notify, notify_error
 
 
 class InteractPanel(QWidget):
-    """Owns the map tool and the overlay; `close_panel` takes both off the canvas."""
+    """Owns the map tool and the overlay; `close_panel` takes both off the canvas.
+
+    `status_line` is for the holder to place where it is always in sight.
+    """
 
     install_wanted = pyqtSignal()
 
@@ -50,14 +52,12 @@ class InteractPanel(QWidget):
         self.prompt_step = PromptStep(self)
         self.accept_step = AcceptStep(project, self)
         self.status_line = StatusLine(self)
-        self.setStyleSheet(PANEL_STYLE)
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(8)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(6)
         for widget in (self.banner, self.layer_step, self.prompt_step, self.accept_step):
             column.addWidget(widget)
         column.addStretch(1)
-        column.addWidget(self.status_line)
         canvas = iface.mapCanvas()
         self.tool = PromptTool(canvas, interaction, self)
         self.overlay = PreviewOverlay(canvas, interaction, self)

@@ -40,7 +40,7 @@ class StatusLine(QWidget):
         row.addWidget(self.text, 1)
         row.addWidget(self.retry_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(10, 4, 10, 2)
         column.setSpacing(5)
         column.addWidget(self.busy_bar)
         column.addLayout(row)

@@ -40,11 +40,11 @@ class Step(QFrame):
         self.head.addWidget(heading)
         self.head.addStretch(1)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(10, 9, 10, 10)
-        outer.setSpacing(8)
+        outer.setContentsMargins(10, 7, 10, 8)
+        outer.setSpacing(6)
         outer.addLayout(self.head)
         self.body = QVBoxLayout()
-        self.body.setSpacing(7)
+        self.body.setSpacing(6)
         outer.addLayout(self.body)
 
 

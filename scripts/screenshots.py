@@ -1,0 +1,86 @@
+"""Opens desktop QGIS under Xvfb with the plugin and a scene, prompts with real mouse events, and saves the pictures
+of the documentation: docs/img/dock.png, preview.png, accepted.png.
+
+.venv/bin/python scripts/screenshots.py [--out FOLDER] [--raster FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import qgis_profile  # noqa: E402
+import stage  # noqa: E402
+
+FOLDER = stage.ROOT / "build" / "screenshots"
+PICTURES = ("dock.png", "preview.png", "accepted.png")
+TIMEOUT_S = 300
+# Large enough for the dock beside a map, small enough for a page.
+SCREEN = "1500x940x24"
+
+
+def main() -> int:
+    """Make the pictures; 0 where all are there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=stage.ROOT / "docs" / "img")
+    parser.add_argument("--raster", type=Path, help="another image than the generated scene")
+    parser.add_argument("--python", type=Path, default=stage.ROOT / ".venv" / "bin" / "python")
+    args = parser.parse_args()
+    qgis_profile.remove_profile(FOLDER)
+    plugins = qgis_profile.make_profile(
+        FOLDER, enabled=True, settings="[locale]\noverrideFlag=true\nuserLocale=en_US\n"
+    )
+    stage.link_plugin(plugins)
+    raster, prompts = _scene(args.raster)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in PICTURES:
+        (args.out / name).unlink(missing_ok=True)
+    answer = _run_qgis(raster, prompts, args.out, args.python)
+    missing = [name for name in PICTURES if not (args.out / name).is_file()]
+    if missing:
+        sys.stderr.write(f"QGIS ended with {answer} and left no {', '.join(missing)}.\n")
+        return 1
+    sys.stdout.write(f"wrote {', '.join(str(args.out / name) for name in PICTURES)}\n")
+    return 0
+
+
+def _scene(raster: Path | None) -> tuple[Path, Path | None]:
+    if raster is not None:
+        return raster.resolve(), None
+    from demo_scene import write_scene
+
+    files = write_scene(FOLDER)
+    return files.raster, files.prompts
+
+
+def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path) -> int:
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("QGIS_", "CITYSEG_"))},
+        "QT_QPA_PLATFORM": "xcb",
+        # Not the user's: its own font and theme would be in the pictures.
+        "XDG_CONFIG_HOME": str(FOLDER / "config"),
+        "CITYSEG_PYTHON": str(python),
+        "CITYSEG_SHOT_RASTER": str(raster),
+        "CITYSEG_SHOT_PROMPTS": str(prompts or ""),
+        "CITYSEG_SHOT_OUT": str(out.resolve()),
+    }
+    qgis = [
+        "qgis", "--nologo", "--noversioncheck", "--profiles-path", str(FOLDER), "--profile", qgis_profile.PROFILE,
+        "--code", str(Path(__file__).with_name("screenshots_in_qgis.py")),
+    ]  # fmt: skip
+    if shutil.which("xvfb-run"):
+        qgis = ["xvfb-run", "-a", "-s", f"-screen 0 {SCREEN}", *qgis]
+    try:
+        return subprocess.run(qgis, env=environment, timeout=TIMEOUT_S, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return -1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

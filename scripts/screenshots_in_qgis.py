@@ -1,0 +1,161 @@
+"""Runs inside desktop QGIS (--code): prompts as a user does, with mouse events, and takes the pictures."""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import qgis.utils
+from qgis.core import QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.PyQt.QtCore import QEventLoop, QPoint, Qt, QTimer
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QToolBar
+from qgis.utils import iface
+
+RASTER = os.environ["CITYSEG_SHOT_RASTER"]
+PROMPTS = os.environ["CITYSEG_SHOT_PROMPTS"]
+OUT = Path(os.environ["CITYSEG_SHOT_OUT"])
+WAIT_MS = 90_000
+SIZE = (1440, 880)
+
+
+def wait(ms):
+    loop = QEventLoop()
+    QTimer.singleShot(ms, loop.quit)
+    loop.exec()
+
+
+def wait_for(condition):
+    waited = 0
+    while not condition():
+        if waited > WAIT_MS:
+            raise RuntimeError("waited in vain")
+        wait(100)
+        waited += 100
+
+
+def grab(name):
+    wait(600)
+    iface.mainWindow().grab().save(str(OUT / name))
+
+
+def pixel(canvas, x, y):
+    point = canvas.getCoordinateTransform().transform(QgsPointXY(x, y))
+    return QPoint(round(point.x()), round(point.y()))
+
+
+def objects():
+    """Groups of prompts of the scene, as ((kind, [(x, y), …], label), …)."""
+    groups = {}
+    for feature in json.loads(Path(PROMPTS).read_text())["features"]:
+        groups.setdefault(feature["properties"]["object"], []).append(feature)
+    return groups
+
+
+def tidy_window():
+    window = iface.mainWindow()
+    for dock in window.findChildren(QDockWidget):
+        if dock.objectName() not in ("CitySegDock", "Layers"):
+            dock.hide()
+    keep = ("CitySegToolBar", "mMapNavToolBar", "mFileToolBar", "mDigitizeToolBar", "mAttributesToolBar")
+    for bar in window.findChildren(QToolBar):
+        if bar.parent() is window and bar.objectName() not in keep:
+            bar.hide()
+    window.showNormal()
+    window.resize(*SIZE)
+    window.setWindowTitle("CitySeg in QGIS")
+
+
+def click(canvas, x, y, button=Qt.MouseButton.LeftButton):
+    view, at = canvas.viewport(), pixel(canvas, x, y)
+    QTest.mouseMove(view, at)
+    QTest.mouseClick(view, button, Qt.KeyboardModifier.NoModifier, at)
+
+
+def drag_box(canvas, ring):
+    xs, ys = [x for x, _ in ring], [y for _, y in ring]
+    start, end = pixel(canvas, min(xs), max(ys)), pixel(canvas, max(xs), min(ys))
+    view, left, none = canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(view, left, none, start)
+    for step in range(1, 9):
+        _drag(view, start + (end - start) * step / 8)
+    QTest.mouseRelease(view, left, none, end)
+
+
+def _drag(view, at):
+    """QTest.mouseMove presses no button, so the event is made by hand."""
+    from qgis.PyQt.QtCore import QEvent, QPointF
+    from qgis.PyQt.QtGui import QMouseEvent
+
+    left = Qt.MouseButton.LeftButton
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, QPointF(at), left, left, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(view, event)
+
+
+def prompt(canvas, feature):
+    kind, ring = feature["geometry"]["type"], feature["geometry"]["coordinates"]
+    remove = feature["properties"].get("label", 1) == 0
+    if kind == "Point":
+        click(canvas, *ring[:2], Qt.MouseButton.RightButton if remove else Qt.MouseButton.LeftButton)
+    elif kind == "Polygon":
+        drag_box(canvas, ring[0])
+    else:
+        return False
+    return True
+
+
+def run():
+    tidy_window()
+    layer = QgsRasterLayer(RASTER, "orthophoto")
+    QgsProject.instance().addMapLayer(layer)
+    canvas = iface.mapCanvas()
+    canvas.setDestinationCrs(layer.crs())
+    extent = QgsRectangle(layer.extent())
+    extent.scale(0.62)
+    canvas.setExtent(extent)
+    plugin = qgis.utils.plugins["cityseg_qgis"]
+    dock, interaction = plugin.dock, plugin.dock.panel.interaction
+    dock.setUserVisible(True)
+    iface.mainWindow().resizeDocks([dock], [340], Qt.Orientation.Horizontal)
+    wait(1500)
+    dock.panel.prompt_step.start_button.click()
+    wait_for(lambda: interaction.client.state == "ready")
+    grab("dock.png")
+    dock.panel.accept_step.class_edit.setText("building")
+    done, pictured = 0, False
+    view = canvas.extent()
+    for features in objects().values():
+        xy = features[0]["geometry"]["coordinates"]
+        while isinstance(xy[0], list):
+            xy = xy[0]
+        if not view.contains(QgsPointXY(*xy[:2])):
+            continue
+        if not all([prompt(canvas, feature) for feature in features]):
+            interaction.session.next_object()
+            continue
+        wait_for(lambda: not interaction.busy)
+        if len(features) > 1 and not pictured:
+            grab("preview.png")
+            pictured = True
+        QTest.keyClick(canvas, Qt.Key.Key_Return)
+        wait(100)
+        done += 1
+    wait(1000)
+    grab("accepted.png")
+    sys.stdout.write(f"{done} objects accepted\n")
+
+
+def main():
+    try:
+        run()
+    except Exception:
+        sys.stderr.write(traceback.format_exc())
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+QTimer.singleShot(1500, main)
