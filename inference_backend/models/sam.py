@@ -16,7 +16,7 @@ from inference_backend.models.base import Embedding, MaskPrediction, ModelCard, 
 from inference_backend.models.device import autocast_dtype, or_on_cpu
 from inference_backend.models.sam_checkpoint import SamVariant, load_sam
 from inference_backend.models.sam_encoder import FastImageEncoder
-from inference_backend.models.sam_prompts import MASK_PX, SamPrompts, encode_prompts
+from inference_backend.models.sam_prompts import MASK_CELL_PX, SamPrompts, encode_prompts
 from inference_backend.prompts import Prompt
 from inference_backend.weights.catalogue import entries
 
@@ -146,9 +146,10 @@ class SamModel(PromptableModel):
         return None if values is None else torch.from_numpy(values).float()[None].to(self.device)
 
     def _mask_input(self, logits: np.ndarray) -> Tensor:
-        if logits.shape != (MASK_PX, MASK_PX):
+        side = self.input_px // MASK_CELL_PX
+        if logits.shape != (side, side):
             raise InvalidInput(
-                f"A mask to start from is {MASK_PX} x {MASK_PX} for SAM, not {logits.shape}."
+                f"A mask to start from is {side} x {side} for SAM, not {logits.shape}."
             )
         return self._tensor(logits[None])
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from inference_backend.prompts import Prompt, union_bounds
 
-MASK_PX = 256
+MASK_CELL_PX = 4  # SAM's low-resolution masks: one cell for 4 x 4 of its input's pixels
 # A drawn outline says where the object is, not how sure its edge is: a logit that SAM's own masks reach well inside.
 _DRAWN_LOGIT = 6.0
 _SCRIBBLE_POINTS = 8
@@ -38,7 +38,7 @@ def encode_prompts(
     rings = [p for p in prompts if p.label == 1 and p.kind in ("lasso", "mask")]
     mask = previous_logits
     if mask is None and rings:
-        mask = _drawn_mask(rings, scale * MASK_PX / input_px)
+        mask = _drawn_mask(rings, scale / MASK_CELL_PX, input_px // MASK_CELL_PX)
     # SAM adds half a pixel to get from a pixel's index to its centre; ours is a position already.
     points = np.array([xy for xy, _ in clicks], np.float64) * scale - 0.5 if clicks else None
     return SamPrompts(
@@ -96,11 +96,11 @@ def _inside(prompt: Prompt) -> np.ndarray:
     return least + fractions * (greatest - least)
 
 
-def _drawn_mask(prompts: Sequence[Prompt], cells_per_pixel: float) -> np.ndarray:
-    """Low-resolution logits float32 (256, 256) that are positive inside the rings."""
+def _drawn_mask(prompts: Sequence[Prompt], cells_per_pixel: float, side: int) -> np.ndarray:
+    """Low-resolution logits float32 (side, side) that are positive inside the rings."""
     from rasterio.features import rasterize
     from shapely import Polygon
 
     rings = [Polygon(prompt.xy * cells_per_pixel) for prompt in prompts]
-    inside = rasterize(rings, (MASK_PX, MASK_PX), dtype="uint8")
+    inside = rasterize(rings, (side, side), dtype="uint8")
     return np.where(inside, _DRAWN_LOGIT, -_DRAWN_LOGIT).astype(np.float32)

@@ -64,6 +64,11 @@ def registered() -> dict[str, Path]:
         return {str(name): Path(record) for name, record in records.items()}
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ResourceProblem(
+            f"Could not read {path}: {error.strerror}; set CITYSEG_HOME to a folder of yours.",
+            str(error),
+        ) from error
     except (ValueError, AttributeError, TypeError) as error:
         raise InvalidInput(
             f"The list of registered models {path} is damaged; correct or delete it.", str(error)
