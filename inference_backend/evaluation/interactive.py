@@ -139,12 +139,13 @@ def _click_session(
 
 
 def _view(truth: np.ndarray) -> tuple[slice, slice]:
-    """The object with half its size around it, at least 48 pixels, within the image."""
+    """A square round the object, half as large again and at least 49 pixels, as far as the image goes."""
+    rows, cols = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
+    half = max(int(0.75 * max(rows[-1] - rows[0], cols[-1] - cols[0])), 24)
     spans = []
-    for axis in (1, 0):
-        at = np.flatnonzero(truth.any(axis))
-        middle, half = (at[0] + at[-1]) // 2, max((at[-1] - at[0]), 24)
-        spans.append(slice(max(int(middle - half), 0), int(middle + half) + 1))
+    for at in (rows, cols):
+        middle = int(at[0] + at[-1]) // 2
+        spans.append(slice(max(middle - half, 0), middle + half + 1))
     return spans[0], spans[1]
 
 
