@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import shutil
+import stat
 import zipfile
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def _write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes],
     with zipfile.ZipFile(path, "w") as archive:
         for inside, data in files.items():
             entry = zipfile.ZipInfo(inside)
-            entry.external_attr = (0o755 if "/scripts/" in inside else 0o644) << 16
+            mode = 0o755 if "/scripts/" in inside else 0o644
+            entry.external_attr = (stat.S_IFREG | mode) << 16
             archive.writestr(entry, data)
     return (
         f"{name}=={version} \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"

@@ -102,8 +102,7 @@ class Installer(QObject):
             self._end(False, CANCELLED)
             return
         path = self._environment.value("PATH")
-        private = places.python_of(self._uv_home()).parent
-        uv = shutil.which("uv", path=str(private)) or shutil.which("uv", path=path)
+        uv = self._private_uv() or shutil.which("uv", path=path)
         self._bootstraps = [self._request.base_python] if self._request.base_python else []
         self._bootstraps += [
             p for p in pythons.bootstrap_candidates(path) if p not in self._bootstraps
@@ -204,12 +203,11 @@ class Installer(QObject):
             self._done += step.share
             self._next()
         else:
-            self._uv = (
-                self._uv
-                or shutil.which("uv", path=str(places.python_of(self._uv_home()).parent))
-                or ""
-            )
-            self._build()
+            self._uv = self._uv or self._private_uv()
+            if self._uv:
+                self._build()
+            else:
+                self._bootstrap_uv(output)
 
     def _after_environment_step(self, step: plan.Step, ok: bool, output: str) -> None:
         self._done += step.share
@@ -254,6 +252,9 @@ class Installer(QObject):
             self._log.close()
         self._lock.release()
         self.finished.emit(ok, message)
+
+    def _private_uv(self) -> str:
+        return shutil.which("uv", path=str(places.python_of(self._uv_home()).parent)) or ""
 
     def _uv_home(self) -> Path:
         return self._request.home / "uv"
