@@ -129,6 +129,14 @@ def test_the_end_of_the_parent_ends_it_although_its_input_stays_open(home):
     os.close(write_end)
 
 
+def test_a_parent_that_ended_before_the_start_ends_it_too(home):
+    """The parent is a zombie: ended, and not yet waited for."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as parent:
+        os.waitid(os.P_PID, parent.pid, os.WEXITED | os.WNOWAIT)
+        with Wire(arguments=("serve", "--parent-pid", str(parent.pid))) as wire:
+            wait_for(lambda: gone(wire.process.pid))
+
+
 def test_a_watched_parent_that_lives_is_no_reason_to_end(home):
     with Wire(arguments=("serve", "--parent-pid", str(os.getpid()))) as wire:
         wire.ask("hello")
