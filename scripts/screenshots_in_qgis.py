@@ -21,12 +21,14 @@ SIZE = (1440, 880)
 
 
 def wait(ms):
+    """Let QGIS work for a while."""
     loop = QEventLoop()
     QTimer.singleShot(ms, loop.quit)
     loop.exec()
 
 
 def wait_for(condition):
+    """Let QGIS work until `condition()`."""
     waited = 0
     while not condition():
         if waited > WAIT_MS:
@@ -36,11 +38,13 @@ def wait_for(condition):
 
 
 def grab(name):
+    """Save a picture of QGIS's window."""
     wait(600)
     iface.mainWindow().grab().save(str(OUT / name))
 
 
 def pixel(canvas, x, y):
+    """Where a map position is on the canvas."""
     point = canvas.getCoordinateTransform().transform(QgsPointXY(x, y))
     return QPoint(round(point.x()), round(point.y()))
 
@@ -54,6 +58,7 @@ def objects():
 
 
 def tidy_window():
+    """Only what the picture is about."""
     window = iface.mainWindow()
     for dock in window.findChildren(QDockWidget):
         if dock.objectName() not in ("CitySegDock", "Layers"):
@@ -68,12 +73,14 @@ def tidy_window():
 
 
 def click(canvas, x, y, button=Qt.MouseButton.LeftButton):
+    """A mouse click at a map position."""
     view, at = canvas.viewport(), pixel(canvas, x, y)
     QTest.mouseMove(view, at)
     QTest.mouseClick(view, button, Qt.KeyboardModifier.NoModifier, at)
 
 
 def drag_box(canvas, ring):
+    """Drag over the bounds of a ring."""
     xs, ys = [x for x, _ in ring], [y for _, y in ring]
     start, end = pixel(canvas, min(xs), max(ys)), pixel(canvas, max(xs), min(ys))
     view, left, none = canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -96,6 +103,7 @@ def _drag(view, at):
 
 
 def prompt(canvas, feature):
+    """Play one prompt of the scene; False for a kind that needs a longer gesture."""
     kind, ring = feature["geometry"]["type"], feature["geometry"]["coordinates"]
     remove = feature["properties"].get("label", 1) == 0
     if kind == "Point":
@@ -108,6 +116,7 @@ def prompt(canvas, feature):
 
 
 def run():
+    """Load, prompt, accept, and take the pictures."""
     tidy_window()
     layer = QgsRasterLayer(RASTER, "orthophoto")
     QgsProject.instance().addMapLayer(layer)
@@ -133,7 +142,7 @@ def run():
             xy = xy[0]
         if not view.contains(QgsPointXY(*xy[:2])):
             continue
-        if not all([prompt(canvas, feature) for feature in features]):
+        if not all(prompt(canvas, feature) for feature in features):
             interaction.session.next_object()
             continue
         wait_for(lambda: not interaction.busy)
@@ -149,6 +158,7 @@ def run():
 
 
 def main():
+    """End QGIS whatever happens."""
     try:
         run()
     except Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
@@ -40,9 +42,13 @@ def transformed_prompt(
         return point.x(), point.y()
 
     try:
-        return prompt.mapped(move)
+        moved = prompt.mapped(move)
     except QgsCsException as error:
-        raise _outside(destination, error) from error
+        raise _outside(destination, str(error)) from error
+    if not all(math.isfinite(value) for position in moved.xy for value in position):
+        # Some PROJ versions answer infinity instead of failing.
+        raise _outside(destination, f"{prompt.xy} became {moved.xy}")
+    return moved
 
 
 def transformed_geometry(
@@ -55,9 +61,10 @@ def transformed_geometry(
     try:
         result = moved.transform(transform_between(source, destination))
     except QgsCsException as error:
-        raise _outside(destination, error) from error
-    if result != Qgis.GeometryOperationResult.Success:
-        raise _outside(destination, RuntimeError(str(result)))
+        raise _outside(destination, str(error)) from error
+    bounds = moved.boundingBox()
+    if result != Qgis.GeometryOperationResult.Success or not bounds.isFinite():
+        raise _outside(destination, f"{result}, {bounds.toString()}")
     return moved
 
 
@@ -94,10 +101,10 @@ def valid_polygon(geometry: QgsGeometry) -> QgsGeometry:
     return QgsGeometry.collectGeometry(polygons) if polygons else QgsGeometry()
 
 
-def _outside(crs: QgsCoordinateReferenceSystem, error: Exception) -> GeometryProblem:
+def _outside(crs: QgsCoordinateReferenceSystem, detail: str) -> GeometryProblem:
     return GeometryProblem(
         tr("That place has no coordinates in {crs}; move closer to the layer.").format(
             crs=crs.authid() or crs.description() or tr("the layer's CRS")
         ),
-        str(error),
+        detail,
     )

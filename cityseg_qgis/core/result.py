@@ -91,6 +91,9 @@ def save_edits(target: QgsVectorLayer) -> None:
     if not target.isEditable():
         return
     if not target.commitChanges(False):
+        # SQLite keeps the rows of a failed COMMIT in its open transaction: without a new connection the next
+        # attempt would write them twice.
+        target.dataProvider().reloadData()
         raise TargetProblem(
             tr(
                 "The edits of “{name}” could not be saved and are kept in QGIS; check that its file may be "

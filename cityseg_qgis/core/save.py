@@ -130,13 +130,20 @@ def _check_place(path: Path) -> None:
 def _check_not_open(path: Path) -> None:
     """Replacing the file under a layer of the project would break that layer."""
     for other in QgsProject.instance().mapLayers().values():
-        source = other.source().split("|")[0]
-        if source and path.exists() and Path(source).exists() and path.samefile(source):
+        if _is_same_file(path, other.source().split("|")[0]):
             raise SaveProblem(
                 tr("“{file}” is open in this project as “{layer}”; choose another file name.").format(
                     file=path.name, layer=other.name()
                 )
             )
+
+
+def _is_same_file(path: Path, source: str) -> bool:
+    """False also where `source` is no file at all: memory layers and databases have long names there."""
+    try:
+        return path.samefile(source)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

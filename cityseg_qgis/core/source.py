@@ -117,7 +117,7 @@ def _gdal_name(layer: QgsRasterLayer) -> str:
             ).format(name=layer.name())
         )
     path = Path(name)
-    if path.exists():
+    if _exists(path):
         return str(path.absolute())
     if path.is_absolute() and not name.startswith("/vsi"):
         raise UnsupportedLayer(
@@ -127,6 +127,14 @@ def _gdal_name(layer: QgsRasterLayer) -> str:
             name,
         )
     return name
+
+
+def _exists(path: Path) -> bool:
+    """False also for what cannot be a path, such as a VRT given as XML."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _lies_at_minus_row(layer: QgsRasterLayer) -> bool:
