@@ -159,6 +159,21 @@ def water_body(canvas: Canvas, ring: np.ndarray, name: str, biome: Biome) -> int
     return number
 
 
+def heap(canvas: Canvas, x: float, y: float, radius: float, biome: Biome) -> None:
+    """A heap of earth or sand, lit from the sun's side."""
+    rng = canvas.rng
+    ring = circle(x, y, radius, 16, rng.uniform(0.75, 1.2, 16))
+    patch = canvas.patch([ring])
+    if patch is None:
+        return
+    canvas.cast_shadow([ring], 0.4 * radius, 0.6)
+    u, v = patch.local(x, y, 0.0)
+    sun = canvas.sun.direction
+    light = 1 + 0.35 * np.clip((u * sun[0] + v * sun[1]) / radius, -1, 1)
+    colour = canvas.speckle(patch, pick(rng, biome.soil), 0.10) * light[..., None]
+    canvas.paint(patch, colour, number=0, semantic=SEMANTIC_BARE, above_shadow=True)
+
+
 def pool(canvas: Canvas, x: float, y: float, angle: float) -> int:
     """A swimming pool on a deck."""
     rng = canvas.rng

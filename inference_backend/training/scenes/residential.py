@@ -24,7 +24,8 @@ def suburb(canvas: Canvas, biome: Biome) -> None:
     traffic(canvas, frame, cuts_b, road_w, 1.5)
     solar = rng.choice([0.05, 0.25, 0.7])
     terraced = rng.random() < 0.2
-    lot_w = (6, 9) if terraced else (14, 28)
+    dense = rng.random() < 0.35
+    lot_w = (6, 9) if terraced else (10, 15) if dense else (14, 28)
     style = "desert" if biome.name == "desert" and rng.random() < 0.8 else "house"
     common = pick(rng, ROOFS[choose(rng, (("tile", 0.5), ("shingle", 0.5)))])
     uniform = rng.random() < 0.4
@@ -71,7 +72,7 @@ def suburb(canvas: Canvas, biome: Biome) -> None:
         room_a, room_b = (
             (width, depth) if abs(np.cos(heading - frame.heading(a))) > 0.5 else (depth, width)
         )
-        fill = 1.0 if terraced else rng.uniform(0.6, 0.85)
+        fill = 1.0 if terraced else rng.uniform(0.75, 0.97) if dense else rng.uniform(0.6, 0.85)
         length = min(room_a * fill, rng.uniform(10, 22) if not terraced else width)
         house_w = min(room_b * (0.75 if terraced else fill), rng.uniform(7, 13))
         base = (

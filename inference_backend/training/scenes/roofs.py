@@ -132,7 +132,8 @@ def paint_material(
     if material in ("tin", "metal"):
         sheet_w, sheet_l = rng.uniform(0.7, 1.2), rng.uniform(1.8, 4.0)
         i = np.floor(faces.along / sheet_w) + 57 * faces.face
-        j = np.floor(faces.down / sheet_l)
+        # Most sheets run from ridge to eave; a patchwork of short ones is the poorer roof.
+        j = np.floor(faces.down / sheet_l) if rng.random() < 0.45 else np.zeros_like(i)
         value += rng.uniform(0.02, 0.11 if material == "tin" else 0.04) * cell_value(i, j, salt)
         value += rng.uniform(0.02, 0.10) * _stripes(
             faces.along, rng.choice([0.15, 0.3, 0.45, 0.9]), gsd_m

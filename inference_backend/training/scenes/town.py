@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from inference_backend.training.scenes import craft, nature, streets, trees
@@ -12,170 +15,201 @@ from inference_backend.training.scenes.frame import Frame, cuts, inside, street_
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, pick
 
 
+@dataclass(frozen=True)
+class Block:
+    """The ground between four streets, its middle (a, b) in the frame; metres and radians."""
+
+    a: float
+    b: float
+    length: float
+    depth: float
+    heading: float
+
+
+def _blocks(
+    canvas: Canvas, frame: Frame, cuts_a: np.ndarray, cuts_b: np.ndarray, verge: float
+) -> Iterator[Block]:
+    """Every block that can be seen; `verge` is what streets take of it."""
+    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
+        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
+            a, b = (a0 + a1) / 2, (b0 + b1) / 2
+            if inside(canvas, frame.xy(a, b), 90):
+                yield Block(a, b, a1 - a0 - verge, b1 - b0 - verge, frame.heading(a))
+
+
+def _pave(canvas: Canvas, frame: Frame, colour: np.ndarray, amount: float) -> None:
+    side = 4 * frame.reach
+    ring = rectangle(*frame.middle, side, side)
+    nature.surface(canvas, ring, colour, amount, streets.SEMANTIC_PAVED)
+
+
 def downtown(canvas: Canvas, biome: Biome) -> None:
     """Blocks with flat roofs, courtyards and towers, wide streets, trees in rows."""
     rng = canvas.rng
     frame = Frame(canvas, 0.4)
     road_w = rng.uniform(9, 20)
     cuts_a, cuts_b = cuts(rng, frame.reach, 60, 130), cuts(rng, frame.reach, 50, 100)
-    nature.surface(
-        canvas,
-        rectangle(*frame.middle, 4 * frame.reach, 4 * frame.reach),
-        pick(rng, PAVING),
-        0.05,
-        streets.SEMANTIC_PAVED,
-    )
+    _pave(canvas, frame, pick(rng, PAVING), 0.05)
     street_grid(canvas, frame, cuts_a, cuts_b, road_w, pick(rng, ASPHALT), False)
     traffic(canvas, frame, cuts_b, road_w, 6)
     for b in cuts_b:
         if rng.random() < 0.5:
             for a in np.arange(-frame.reach, frame.reach, 9):
-                trees.add_tree(canvas, *frame.xy(a, b + road_w / 2 + 1), rng.uniform(1.5, 3), biome)
-    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
-        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
-            a, b = (a0 + a1) / 2, (b0 + b1) / 2
-            if not inside(canvas, frame.xy(a, b), 80):
-                continue
-            length, depth = a1 - a0 - road_w - 6, b1 - b0 - road_w - 6
-            what = choose(
-                rng,
-                (
-                    ("court", 0.25),
-                    ("slabs", 0.35),
-                    ("tower", 0.15),
-                    ("park", 0.1),
-                    ("parking", 0.15),
-                ),
+                at = frame.xy(a, b + road_w / 2 + 1)
+                trees.add_tree(canvas, *at, rng.uniform(1.5, 3), biome)
+    kinds = (("court", 0.25), ("slabs", 0.35), ("tower", 0.15), ("park", 0.1), ("parking", 0.15))
+    for block in _blocks(canvas, frame, cuts_a, cuts_b, road_w + 6):
+        what = choose(rng, kinds)
+        xy = frame.xy(block.a, block.b)
+        if what == "park":
+            ring = rectangle(*xy, block.length, block.depth, block.heading)
+            nature.surface(
+                canvas, ring, pick(rng, biome.grass), 0.06, nature.SEMANTIC_GRASS, "park"
             )
-            if what == "park":
-                nature.surface(
-                    canvas,
-                    rectangle(*frame.xy(a, b), length, depth, frame.heading(a)),
-                    pick(rng, biome.grass),
-                    0.06,
-                    nature.SEMANTIC_GRASS,
-                    "park",
-                )
-                trees.grove(canvas, *frame.xy(a, b), length / 4, 16, biome)
-            elif what == "parking":
-                streets.parking(canvas, *frame.xy(a, b), length, depth, frame.heading(a))
-            elif what == "court":
-                add_building(
-                    canvas,
-                    *frame.xy(a, b),
-                    length,
-                    depth,
-                    frame.heading(a),
-                    "block",
-                    height_m=rng.uniform(10, 22),
-                    shape="court",
-                    solar_chance=0.2,
-                )
-            else:
-                parts = 1 if what == "tower" else int(rng.integers(2, 5))
-                for part in range(parts):
-                    at = a - length / 2 + (part + 0.5) * length / parts
-                    size = length / parts * (rng.uniform(0.85, 1.0) if what == "slabs" else 0.6)
-                    add_building(
-                        canvas,
-                        *frame.xy(at, b),
-                        size,
-                        depth * rng.uniform(0.6, 1),
-                        frame.heading(a),
-                        "block",
-                        height_m=rng.uniform(8, 30),
-                        solar_chance=0.3,
-                    )
+            trees.grove(canvas, *xy, block.length / 4, 16, biome)
+        elif what == "parking":
+            streets.parking(canvas, *xy, block.length, block.depth, block.heading)
+        elif what == "court":
+            size = (block.length, block.depth, block.heading)
+            height = rng.uniform(10, 22)
+            add_building(
+                canvas, *xy, *size, "block", height_m=height, shape="court", solar_chance=0.2
+            )
+        else:
+            _slabs(canvas, frame, block, what == "tower")
+
+
+def _slabs(canvas: Canvas, frame: Frame, block: Block, tower: bool) -> None:
+    """One tower, or houses side by side."""
+    rng = canvas.rng
+    parts = 1 if tower else int(rng.integers(2, 5))
+    for part in range(parts):
+        at = block.a - block.length / 2 + (part + 0.5) * block.length / parts
+        length = block.length / parts * (0.6 if tower else rng.uniform(0.85, 1.0))
+        add_building(
+            canvas,
+            *frame.xy(at, block.b),
+            length,
+            block.depth * rng.uniform(0.6, 1),
+            block.heading,
+            "block",
+            height_m=rng.uniform(8, 30),
+            solar_chance=0.3,
+        )
 
 
 def industrial(canvas: Canvas, biome: Biome) -> None:
-    """Halls, tanks, containers, lorries and car parks on wide paved ground."""
+    """Halls, tanks, containers, lorries, building sites and car parks on wide paved ground."""
     rng = canvas.rng
     frame = Frame(canvas, 0.3)
     road_w = rng.uniform(7, 12)
     cuts_a, cuts_b = cuts(rng, frame.reach, 90, 170), cuts(rng, frame.reach, 70, 130)
     if rng.random() < 0.7:
-        tone = pick(rng, ASPHALT + PAVING + biome.soil)
-        nature.surface(
-            canvas,
-            rectangle(*frame.middle, 4 * frame.reach, 4 * frame.reach),
-            tone,
-            0.06,
-            streets.SEMANTIC_PAVED,
-        )
+        _pave(canvas, frame, pick(rng, ASPHALT + PAVING + biome.soil), 0.06)
     street_grid(canvas, frame, cuts_a, cuts_b, road_w, pick(rng, ASPHALT), False)
     traffic(canvas, frame, cuts_b, road_w, 2)
-    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
-        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
-            a, b = (a0 + a1) / 2, (b0 + b1) / 2
-            heading = frame.heading(a)
-            length, depth = a1 - a0 - road_w, b1 - b0 - road_w
-            if not inside(canvas, frame.xy(a, b), 90):
-                continue
-            what = choose(
-                rng,
-                (("hall", 0.5), ("halls", 0.2), ("tanks", 0.12), ("yard", 0.1), ("parking", 0.08)),
-            )
-            if what == "hall":
-                add_building(
-                    canvas,
-                    *frame.xy(a - length * 0.12, b),
-                    length * 0.7,
-                    depth * rng.uniform(0.5, 0.85),
-                    heading,
-                    "hall",
-                    height_m=rng.uniform(6, 14),
-                    solar_chance=0.5,
-                )
-                streets.parking(
-                    canvas, *frame.xy(a + length * 0.38, b), length * 0.2, depth * 0.8, heading
-                )
-            elif what == "halls":
-                count = int(rng.integers(3, 7))
-                for k in range(count):
-                    at = a - length / 2 + (k + 0.5) * length / count
-                    add_building(
-                        canvas,
-                        *frame.xy(at, b),
-                        depth * 0.8,
-                        length / count * rng.uniform(0.6, 0.98),
-                        heading + np.pi / 2,
-                        "hall",
-                        height_m=rng.uniform(4, 9),
-                        solar_chance=0.4,
-                        shape="rect",
-                    )
-            elif what == "tanks":
-                radius = rng.uniform(3, 14)
-                for at in np.arange(
-                    a - length / 2 + radius * 1.5, a + length / 2 - radius, radius * 2.8
-                ):
-                    for bt in np.arange(
-                        b - depth / 2 + radius * 1.5, b + depth / 2 - radius, radius * 2.8
-                    ):
-                        add_round_building(canvas, *frame.xy(at, bt), radius, "tank")
-            elif what == "yard":
-                for at in np.arange(a - length / 2 + 7, a + length / 2 - 7, 13.0):
-                    for bt in np.arange(
-                        b - depth / 2 + 4, b + depth / 2 - 4, rng.choice([2.7, 5.5])
-                    ):
-                        if rng.random() < 0.7:
-                            craft.container(canvas, *frame.xy(at, bt), heading)
-                for _ in range(6):
-                    craft.vehicle(
-                        canvas,
-                        *frame.xy(
-                            a + rng.uniform(-0.5, 0.5) * length, b + rng.uniform(-0.5, 0.5) * depth
-                        ),
-                        heading + rng.choice([0, np.pi / 2]),
-                        "truck",
-                    )
-            else:
-                streets.parking(canvas, *frame.xy(a, b), length * 0.9, depth * 0.9, heading)
-            if rng.random() < 0.5:
-                trees.grove(
-                    canvas, *frame.xy(a0 + road_w, b0 + road_w), 4, int(rng.integers(2, 8)), biome
-                )
+    for block in _blocks(canvas, frame, cuts_a, cuts_b, road_w):
+        what = choose(rng, tuple((name, chance) for name, (chance, _) in _INDUSTRY.items()))
+        _INDUSTRY[what][1](canvas, frame, block, biome)
+        if rng.random() < 0.5:
+            corner = frame.xy(block.a - block.length / 2, block.b - block.depth / 2)
+            trees.grove(canvas, *corner, 4, int(rng.integers(2, 8)), biome)
+
+
+def _hall(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    rng = canvas.rng
+    add_building(
+        canvas,
+        *frame.xy(block.a - block.length * 0.12, block.b),
+        block.length * 0.7,
+        block.depth * rng.uniform(0.5, 0.85),
+        block.heading,
+        "hall",
+        height_m=rng.uniform(6, 14),
+        solar_chance=0.5,
+    )
+    beside = frame.xy(block.a + block.length * 0.38, block.b)
+    streets.parking(canvas, *beside, block.length * 0.2, block.depth * 0.8, block.heading)
+
+
+def _halls(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    rng = canvas.rng
+    step = block.length / int(rng.integers(3, 7))
+    for at in np.arange(-block.length / 2 + step / 2, block.length / 2, step):
+        add_building(
+            canvas,
+            *frame.xy(block.a + at, block.b),
+            block.depth * 0.8,
+            step * rng.uniform(0.6, 0.98),
+            block.heading + np.pi / 2,
+            "hall",
+            height_m=rng.uniform(4, 9),
+            solar_chance=0.4,
+            shape="rect",
+        )
+
+
+def _tanks(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    radius = canvas.rng.uniform(3, 14)
+    low, step = 1.5 * radius, 2.8 * radius
+    for at in np.arange(-block.length / 2 + low, block.length / 2 - radius, step):
+        for bt in np.arange(-block.depth / 2 + low, block.depth / 2 - radius, step):
+            add_round_building(canvas, *frame.xy(block.a + at, block.b + bt), radius, "tank")
+
+
+def _yard(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    """Containers in rows, and lorries."""
+    rng = canvas.rng
+    step = rng.choice([2.7, 5.5])
+    for at in np.arange(-block.length / 2 + 7, block.length / 2 - 7, 13.0):
+        for bt in np.arange(-block.depth / 2 + 4, block.depth / 2 - 4, step):
+            if rng.random() < 0.7:
+                craft.container(canvas, *frame.xy(block.a + at, block.b + bt), block.heading)
+    for _ in range(6):
+        u, v = rng.uniform(-0.5, 0.5, 2) * (block.length, block.depth)
+        turned = block.heading + rng.choice([0, np.pi / 2])
+        craft.vehicle(canvas, *frame.xy(block.a + u, block.b + v), turned, "truck")
+
+
+def _site(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    """A building site: bare ground, a slab with the first walls, heaps of earth and sand."""
+    rng = canvas.rng
+    xy = frame.xy(block.a, block.b)
+    ring = rectangle(*xy, block.length, block.depth, block.heading)
+    nature.surface(
+        canvas, ring, pick(rng, biome.soil), 0.12, nature.SEMANTIC_BARE, "construction site"
+    )
+    slab = (block.length * rng.uniform(0.3, 0.6), block.depth * rng.uniform(0.3, 0.6))
+    ring = rectangle(*xy, *slab, block.heading)
+    nature.surface(canvas, ring, pick(rng, PAVING), 0.06, streets.SEMANTIC_PAVED)
+    for _ in range(int(rng.integers(3, 9))):
+        u, v = rng.uniform(-0.4, 0.4, 2) * slab
+        wall = rectangle(
+            *frame.xy(block.a + u, block.b + v),
+            rng.uniform(3, 12),
+            0.4,
+            block.heading + rng.choice([0, np.pi / 2]),
+        )
+        canvas.cast_shadow([wall], 2.0)
+        canvas.paint(canvas.patch([wall]), pick(rng, PAVING), number=0, above_shadow=True)
+    for _ in range(int(rng.integers(2, 8))):
+        u, v = rng.uniform(-0.45, 0.45, 2) * (block.length, block.depth)
+        nature.heap(canvas, *frame.xy(block.a + u, block.b + v), rng.uniform(1.5, 6), biome)
+
+
+def _lot(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+    xy = frame.xy(block.a, block.b)
+    streets.parking(canvas, *xy, block.length * 0.9, block.depth * 0.9, block.heading)
+
+
+_INDUSTRY = {
+    "hall": (0.46, _hall),
+    "halls": (0.18, _halls),
+    "tanks": (0.12, _tanks),
+    "yard": (0.09, _yard),
+    "parking": (0.08, _lot),
+    "site": (0.07, _site),
+}
 
 
 def leisure(canvas: Canvas, biome: Biome) -> None:
