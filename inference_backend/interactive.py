@@ -79,12 +79,16 @@ def segment_object(
     closer = zoomed_window(window, first.probability > OBJECT_THRESHOLD, shown, model.card)
     window = covering_window(closer or window, prompts, model.card)
     answer = asking.replay(window, prompts)
-    return ObjectMask(answer.probability, window.extent, answer.score, asking.timings_ms, asking.replayed)
+    return ObjectMask(
+        answer.probability, window.extent, answer.score, asking.timings_ms, asking.replayed
+    )
 
 
 def _check(source: RasterSource, prompts: Sequence[Prompt]) -> None:
     if not any(p.label == 1 for p in prompts):
-        raise InvalidInput("All prompts remove; click on the object (left button) to say what is wanted.")
+        raise InvalidInput(
+            "All prompts remove; click on the object (left button) to say what is wanted."
+        )
     for prompt in prompts:
         x0, y0, x1, y1 = prompt.bounds
         if x1 < 0 or y1 < 0 or x0 > source.width or y0 > source.height:
@@ -97,7 +101,13 @@ def _check(source: RasterSource, prompts: Sequence[Prompt]) -> None:
 class _Asking:
     """One request under way: where its time went, and how much was remembered."""
 
-    def __init__(self, source: RasterSource, model: PromptableModel, cache: EmbeddingCache, cancel: CancelToken) -> None:
+    def __init__(
+        self,
+        source: RasterSource,
+        model: PromptableModel,
+        cache: EmbeddingCache,
+        cancel: CancelToken,
+    ) -> None:
         self.source, self.model, self.cache, self.cancel = source, model, cache, cancel
         self.timings_ms = {"read": 0.0, "embed": 0.0, "decode": 0.0}
         self.replayed = 0
@@ -138,7 +148,11 @@ class _Asking:
         return embedding
 
     def _decode(
-        self, embedding: Embedding, window: CropWindow, prompts: Sequence[Prompt], before: MaskPrediction | None
+        self,
+        embedding: Embedding,
+        window: CropWindow,
+        prompts: Sequence[Prompt],
+        before: MaskPrediction | None,
     ) -> MaskPrediction:
         began = time.perf_counter()
         inside = [window.to_crop(prompt) for prompt in prompts]

@@ -31,9 +31,13 @@ class Prompt:
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, np.float64)
         if self.kind not in KINDS:
-            raise InvalidInput(f"'{self.kind}' is not a prompt kind; use one of {', '.join(KINDS)}.")
+            raise InvalidInput(
+                f"'{self.kind}' is not a prompt kind; use one of {', '.join(KINDS)}."
+            )
         if xy.ndim != 2 or xy.shape[1:] != (2,) or len(xy) < _MIN_VERTICES[self.kind]:
-            raise InvalidInput(f"A {self.kind} prompt needs at least {_MIN_VERTICES[self.kind]} (x, y) positions.")
+            raise InvalidInput(
+                f"A {self.kind} prompt needs at least {_MIN_VERTICES[self.kind]} (x, y) positions."
+            )
         if not np.isfinite(xy).all():
             raise InvalidInput("A prompt has a coordinate that is not a number; draw it again.")
         if self.label not in (0, 1):

@@ -74,7 +74,9 @@ def plan_window(source: RasterSource, first: Prompt, card: ModelCard) -> CropWin
     return _window((x0 + x1) / 2, (y0 + y1) / 2, scale, card)
 
 
-def zoomed_window(window: CropWindow, mask: np.ndarray, first: Prompt, card: ModelCard) -> CropWindow | None:
+def zoomed_window(
+    window: CropWindow, mask: np.ndarray, first: Prompt, card: ModelCard
+) -> CropWindow | None:
     """A window whose zoom suits the object found, or None where the first look was right.
 
     `mask` bool (h, w) over `window`. Only for first looks that a click or a stroke chose: a box or a lasso has told
@@ -130,7 +132,9 @@ def _window(x: float, y: float, scale: float, card: ModelCard) -> CropWindow:
     return CropWindow(col0, row0, side, card.input_px)
 
 
-def _component_box(mask: np.ndarray, xy_crop: np.ndarray) -> tuple[float, float, float, float] | None:
+def _component_box(
+    mask: np.ndarray, xy_crop: np.ndarray
+) -> tuple[float, float, float, float] | None:
     """Box of the connected part of `mask` under the prompt's positions, else of the largest part; None if empty."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
@@ -138,6 +142,10 @@ def _component_box(mask: np.ndarray, xy_crop: np.ndarray) -> tuple[float, float,
     inside = xy_crop[((xy_crop >= 0) & (xy_crop < mask.shape[::-1])).all(1)].astype(int)
     hit = labels[inside[:, 1], inside[:, 0]]
     hit = hit[hit > 0]
-    part = int(np.bincount(hit).argmax()) if len(hit) else 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    part = (
+        int(np.bincount(hit).argmax())
+        if len(hit)
+        else 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    )
     x, y, width, height = stats[part, :4]
     return float(x), float(y), float(x + width), float(y + height)

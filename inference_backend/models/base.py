@@ -71,6 +71,9 @@ class PromptableModel(ABC):
 
     @abstractmethod
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], previous_logits: np.ndarray | None = None
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        previous_logits: np.ndarray | None = None,
     ) -> list[MaskPrediction]:
         """Answer `prompts` (pixel frame of the embedded image), best candidate first."""

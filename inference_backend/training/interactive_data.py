@@ -11,7 +11,13 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from inference_backend.training import real_sets
-from inference_backend.training.object_bank import Crop, CropPolicy, LabelledImage, augment, sample_crop
+from inference_backend.training.object_bank import (
+    Crop,
+    CropPolicy,
+    LabelledImage,
+    augment,
+    sample_crop,
+)
 from inference_backend.training.pseudo_objects import SCALES, collage, pseudo_objects
 from inference_backend.training.solar_collage import solar_collage
 
@@ -27,8 +33,7 @@ SHARES = {
 DUBAI_WEIGHTS = {"building": 6.0, "vegetation": 2.0, "water": 1.0, "road": 1.5, "land": 0.4}
 SCENE_POOL, SCENE_USES = 400, 14
 ROOFED = frozenset(
-    "buildings denseresidential mediumresidential sparseresidential mobilehomepark drone parkinglot "
-    "cars_kit_ais intersection".split()
+    ["buildings", "denseresidential", "mediumresidential", "sparseresidential", "mobilehomepark", "drone", "parkinglot", "cars_kit_ais", "intersection"]
 )
 
 
@@ -37,16 +42,22 @@ class DataPlan:
     """What a batch is made of. `root` holds the real sets (see the model card); None trains on generated images only."""
 
     root: Path | None
-    crop_px: int = 192
+    crop_px: int = 160
     images: int = 16
-    prompts_an_image: int = 3
+    prompts_an_image: int = 2
     seed: int = 0
 
 
 class _Pool:
     """Images of one source; `refresh` makes another now and then, so that generated ones never run out."""
 
-    def __init__(self, images: list[LabelledImage], make: Callable[[], LabelledImage] | None, most: int, uses: int) -> None:
+    def __init__(
+        self,
+        images: list[LabelledImage],
+        make: Callable[[], LabelledImage] | None,
+        most: int,
+        uses: int,
+    ) -> None:
         self.images, self.make, self.most, self.uses, self.age = images, make, most, uses, 0
 
     def pick(self, rng: np.random.Generator) -> LabelledImage:
@@ -89,7 +100,9 @@ class InteractiveStream(IterableDataset):
             ident = int(rng.choice(list(image.objects), p=weights / weights.sum()))
         return sample_crop(image, rng, self.plan.prompts_an_image, policy, ident)
 
-    def _batch(self, crops: list[Crop], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _batch(
+        self, crops: list[Crop], rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         images = np.stack([augment(crop.rgb, rng) for crop in crops]).transpose(0, 3, 1, 2)
         masks = np.concatenate([crop.masks for crop in crops])
         return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(masks)
@@ -101,22 +114,34 @@ def scene_image(seed: int, rng: np.random.Generator) -> LabelledImage:
 
     gsd_m = float(np.exp(rng.uniform(np.log(0.08), np.log(0.5))))
     scene = make_scene(seed, size_px=512, gsd_m=gsd_m)
-    return LabelledImage.from_labels(scene.rgb, scene.instances.astype(np.int32), scene.classes, least_px=60)
+    return LabelledImage.from_labels(
+        scene.rgb, scene.instances.astype(np.int32), scene.classes, least_px=60
+    )
 
 
 def _pools(plan: DataPlan, rng: np.random.Generator) -> dict[str, _Pool]:
-    pools = {"scenes": _Pool([], lambda: scene_image(int(rng.integers(1, 2**31)), rng), SCENE_POOL, SCENE_USES)}
+    pools = {
+        "scenes": _Pool(
+            [], lambda: scene_image(int(rng.integers(1, 2**31)), rng), SCENE_POOL, SCENE_USES
+        )
+    }
     if plan.root is None:
         return pools
     photos = list(real_sets.unlabelled(plan.root))
     textures = [rgb for _, rgb in photos]
-    roofs = [(rgb, 0.3 if site not in ("drone", "cars_kit_ais") else 0.13) for site, rgb in photos if site in ROOFED]
+    roofs = [
+        (rgb, 0.3 if site not in ("drone", "cars_kit_ais") else 0.13)
+        for site, rgb in photos
+        if site in ROOFED
+    ]
     order = rng.permutation(len(photos))
     cursor = [0]
 
     def next_pseudo() -> LabelledImage:
         cursor[0] += 1
-        return pseudo_objects(_window(textures[order[cursor[0] % len(order)]], 320, rng), float(rng.choice(SCALES)))
+        return pseudo_objects(
+            _window(textures[order[cursor[0] % len(order)]], 320, rng), float(rng.choice(SCALES))
+        )
 
     def next_solar() -> LabelledImage:
         rgb, gsd_m = roofs[int(rng.integers(len(roofs)))]
@@ -139,5 +164,10 @@ def _window(rgb: np.ndarray, most_px: int, rng: np.random.Generator) -> np.ndarr
 
 def batches(plan: DataPlan, workers: int = 1) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches from `workers` background processes; 0 makes them in this one."""
-    loader = DataLoader(InteractiveStream(plan), batch_size=None, num_workers=workers, prefetch_factor=3 if workers else None)
+    loader = DataLoader(
+        InteractiveStream(plan),
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=3 if workers else None,
+    )
     return iter(loader)

@@ -75,14 +75,18 @@ class Crop:
 class CropPolicy:
     """`long_side_px` bounds how long the wanted object is in the crop: what zooming leaves for the network to see."""
 
-    crop_px: int = 192
-    long_side_px: tuple[float, float] = (22.0, 165.0)
+    crop_px: int = 160
+    long_side_px: tuple[float, float] = (20.0, 140.0)
     scale: tuple[float, float] = (0.12, 4.5)
     rotate: float = 0.6
 
 
 def sample_crop(
-    image: LabelledImage, rng: np.random.Generator, masks_wanted: int, policy: CropPolicy, ident: int | None = None
+    image: LabelledImage,
+    rng: np.random.Generator,
+    masks_wanted: int,
+    policy: CropPolicy,
+    ident: int | None = None,
 ) -> Crop | None:
     """A crop round a random object, with `masks_wanted` masks: it and neighbours that lie mostly inside. None if it fails."""
     if not image.objects:
@@ -97,7 +101,11 @@ def sample_crop(
     angle = rng.uniform(-180, 180) if rng.random() < policy.rotate else float(rng.integers(4) * 90)
     matrix = _crop_matrix(image, (x0, y0, x1, y1), scale, angle, size, rng)
     labels = cv2.warpAffine(
-        image.labels.astype(np.float32), matrix, (size, size), flags=cv2.INTER_NEAREST, borderValue=0
+        image.labels.astype(np.float32),
+        matrix,
+        (size, size),
+        flags=cv2.INTER_NEAREST,
+        borderValue=0,
     ).astype(np.int32)
     mask = object_mask(labels, ident, class_name)
     if mask.sum() < 60:
@@ -105,7 +113,13 @@ def sample_crop(
     source, source_scale = image.shrunk(scale)
     matrix_image = matrix.copy()
     matrix_image[:, :2] /= source_scale
-    rgb = cv2.warpAffine(source, matrix_image, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    rgb = cv2.warpAffine(
+        source,
+        matrix_image,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     masks, names = [mask], [class_name]
     masks_more, names_more = _neighbours(labels, ident, image, masks_wanted - 1, rng)
     masks += masks_more
@@ -117,7 +131,12 @@ def sample_crop(
 
 
 def _crop_matrix(
-    image: LabelledImage, box: tuple[int, int, int, int], scale: float, angle: float, size: int, rng: np.random.Generator
+    image: LabelledImage,
+    box: tuple[int, int, int, int],
+    scale: float,
+    angle: float,
+    size: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Affine (2, 3) from image to crop: turn and scale about the object, then place it off-centre as windows do."""
     cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
@@ -141,7 +160,10 @@ def _neighbours(
     others = [
         int(i)
         for i in np.nonzero(counts)[0]
-        if i not in (0, ident) and i in image.objects and counts[i] >= 90 and inner[i] >= 0.8 * counts[i]
+        if i not in (0, ident)
+        and i in image.objects
+        and counts[i] >= 90
+        and inner[i] >= 0.8 * counts[i]
     ]
     rng.shuffle(others)
     chosen = others[:wanted]
@@ -168,5 +190,7 @@ def augment(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     out = np.clip(x, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         quality = int(rng.integers(35, 90))
-        out = cv2.imdecode(cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        out = cv2.imdecode(
+            cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+        )
     return out

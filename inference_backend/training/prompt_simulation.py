@@ -102,7 +102,10 @@ def to_tensors(sets: list[PromptSet]) -> PromptTensors:
     clicks = np.zeros((count, MOST_CLICKS, 2), np.float32)
     labels = np.full((count, MOST_CLICKS), -1, np.int64)
     box, has_box = np.zeros((count, 4), np.float32), np.zeros(count, np.float32)
-    previous, has_previous = np.zeros((count, 1, size4, size4), np.float32), np.zeros(count, np.float32)
+    previous, has_previous = (
+        np.zeros((count, 1, size4, size4), np.float32),
+        np.zeros(count, np.float32),
+    )
     for i, prompts in enumerate(sets):
         for k, (x, y, label) in enumerate(prompts.clicks):
             clicks[i, k], labels[i, k] = (x, y), label
@@ -111,10 +114,14 @@ def to_tensors(sets: list[PromptSet]) -> PromptTensors:
         if prompts.previous is not None:
             previous[i, 0], has_previous[i] = prompts.previous, 1
     drawn = np.stack([prompts.drawn for prompts in sets])
-    return PromptTensors(*map(torch.from_numpy, (clicks, labels, box, has_box, drawn, previous, has_previous)))
+    return PromptTensors(
+        *map(torch.from_numpy, (clicks, labels, box, has_box, drawn, previous, has_previous))
+    )
 
 
-def correct(sets: list[PromptSet], masks: np.ndarray, probability: np.ndarray, rng: np.random.Generator) -> None:
+def correct(
+    sets: list[PromptSet], masks: np.ndarray, probability: np.ndarray, rng: np.random.Generator
+) -> None:
     """Add to every set the click that a user would make next, and remember the answer as the previous mask.
 
     `masks` uint8 (P, S, S); `probability` float32 (P, S/2, S/2).

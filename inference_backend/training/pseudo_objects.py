@@ -17,7 +17,9 @@ SCALES = (120, 350)
 def pseudo_objects(rgb: np.ndarray, scale: float) -> LabelledImage:
     """Graph-based segments (Felzenszwalb and Huttenlocher 2004) that are compact, whole and stand out from their surroundings."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    segments = felzenszwalb(cv2.cvtColor(cv2.bilateralFilter(rgb, 7, 40, 5), cv2.COLOR_RGB2LAB), scale, 0.6, 60)
+    segments = felzenszwalb(
+        cv2.cvtColor(cv2.bilateralFilter(rgb, 7, 40, 5), cv2.COLOR_RGB2LAB), scale, 0.6, 60
+    )
     labels = np.zeros(rgb.shape[:2], np.int32)
     height, width = labels.shape
     kept = 0
@@ -54,7 +56,9 @@ def _stands_out(lab: np.ndarray, mask: np.ndarray) -> bool:
     ys, xs = np.nonzero(filled)
     if min(ys.min(), xs.min()) == 0 or ys.max() == lab.shape[0] - 1 or xs.max() == lab.shape[1] - 1:
         return False
-    ring = cv2.dilate(filled, np.ones((7, 7), np.uint8)) - cv2.dilate(filled, np.ones((3, 3), np.uint8))
+    ring = cv2.dilate(filled, np.ones((7, 7), np.uint8)) - cv2.dilate(
+        filled, np.ones((3, 3), np.uint8)
+    )
     inside, outside = lab[cv2.erode(filled, np.ones((3, 3), np.uint8)) > 0], lab[ring > 0]
     if len(inside) < 30 or len(outside) < 20:
         return False
@@ -74,7 +78,9 @@ def collage(textures: list[np.ndarray], rng: np.random.Generator, size: int = 32
         outline = _outline(rng, size)
         alpha = np.zeros((size * 2, size * 2), np.uint8)
         cv2.fillPoly(alpha, [np.round(outline * 2).astype(np.int32)], 255)
-        alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        alpha = (
+            cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        )
         if rng.random() < 0.4:
             canvas = _shadow(canvas, alpha, rng)
         soft = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 1.0))[..., None]
@@ -89,7 +95,9 @@ def _texture(textures: list[np.ndarray], rng: np.random.Generator, size: int) ->
     y = int(rng.integers(source.shape[0] - side + 1))
     x = int(rng.integers(source.shape[1] - side + 1))
     cut = np.rot90(source[y : y + side, x : x + side], int(rng.integers(4)))
-    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+    return cv2.resize(
+        cut, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    )
 
 
 def _outline(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -102,7 +110,9 @@ def _outline(rng: np.random.Generator, size: int) -> np.ndarray:
         shape = np.array([[-1, -1], [1, -1], [1, b], [a, b], [a, 1], [-1, 1]])
     else:
         angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-        radius = 1 + sum(rng.normal(0, 0.25 / k) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(1, 6))
+        radius = 1 + sum(
+            rng.normal(0, 0.25 / k) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(1, 6)
+        )
         shape = np.stack([np.cos(angle), np.sin(angle)], 1) * radius[:, None]
     long_px = np.exp(rng.uniform(np.log(9), np.log(size * 0.3)))
     shape = shape * [long_px, long_px * rng.uniform(0.3, 1.0)]

@@ -60,8 +60,12 @@ def kampala(root: Path, name: str = KAMPALA_TRAIN) -> LabelledImage:
         rgb = dataset.read([1, 2, 3]).transpose(1, 2, 0)
         roofs = geopandas.read_file(root / "fair_oam" / "labels.geojson").to_crs(dataset.crs)
         shapes = [(g, i) for i, g in enumerate(roofs.geometry, 1)]
-        labels = rasterize(shapes, out_shape=rgb.shape[:2], transform=dataset.transform, dtype="int32")
-    return LabelledImage.from_labels(rgb, labels, dict.fromkeys(range(1, len(shapes) + 1), "building"), 400)
+        labels = rasterize(
+            shapes, out_shape=rgb.shape[:2], transform=dataset.transform, dtype="int32"
+        )
+    return LabelledImage.from_labels(
+        rgb, labels, dict.fromkeys(range(1, len(shapes) + 1), "building"), 400
+    )
 
 
 def landslides(root: Path) -> Iterator[LabelledImage]:

@@ -50,7 +50,10 @@ class Trainer:
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         rest = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        groups = [
+            {"params": decay, "weight_decay": recipe.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98))
         self.step, self.spent_s = 0, 0.0
         self.rng = np.random.default_rng(int(time.time()))
@@ -87,7 +90,9 @@ class Trainer:
                 for _ in range(rounds):
                     self._ask_and_correct(features, sets, masks)
             output = self.net.decoder(features, self._prompts(sets))
-        several = torch.tensor([float(len(s.clicks) == 1 and s.box is None) for s in sets], device=self.device)
+        several = torch.tensor(
+            [float(len(s.clicks) == 1 and s.box is None) for s in sets], device=self.device
+        )
         loss, figures = interactive_loss(output, masks.to(self.device), several)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
@@ -107,7 +112,9 @@ class Trainer:
         return figures | {"loss": float(loss.detach())}
 
     @torch.no_grad()
-    def _ask_and_correct(self, features: dict[str, Tensor], sets: list[PromptSet], masks: Tensor) -> None:
+    def _ask_and_correct(
+        self, features: dict[str, Tensor], sets: list[PromptSet], masks: Tensor
+    ) -> None:
         self.net.decoder.eval()
         frozen = {name: value.detach() for name, value in features.items()}
         logits = self.net.decoder(frozen, self._prompts(sets))["logits"][:, 0]
@@ -135,7 +142,11 @@ class Trainer:
     def _log(self, recent: list[dict[str, float]], say: Callable[[str], None]) -> None:
         names = sorted({name for row in recent for name in row})
         mean = {n: round(float(np.mean([r[n] for r in recent if n in r])), 4) for n in names}
-        line = {"step": self.step, "minutes": round(self.spent_s / 60, 2), "lr": round(self._lr(), 6)} | mean
+        line = {
+            "step": self.step,
+            "minutes": round(self.spent_s / 60, 2),
+            "lr": round(self._lr(), 6),
+        } | mean
         with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         say(json.dumps(line))

@@ -39,7 +39,9 @@ class UniGeoSegInteractive(PromptableModel):
 
     card = CARD
 
-    def __init__(self, net: UniGeoSegNet, device: str = "cpu", weights_id: str = "untrained") -> None:
+    def __init__(
+        self, net: UniGeoSegNet, device: str = "cpu", weights_id: str = "untrained"
+    ) -> None:
         self.net = net.to(device).eval()
         self.device = device
         self.weights_id = weights_id
@@ -59,7 +61,9 @@ class UniGeoSegInteractive(PromptableModel):
         if valid is not None and not valid.all():
             rgb = np.where(valid[..., None], rgb, np.array(MEAN, np.uint8))
         bottom, right = -height % STRIDE_PX, -width % STRIDE_PX
-        padded = cv2.copyMakeBorder(np.ascontiguousarray(rgb), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(
+            np.ascontiguousarray(rgb), 0, bottom, 0, right, cv2.BORDER_REPLICATE
+        )
         image = normalise(torch.from_numpy(padded).permute(2, 0, 1)[None].to(self.device))
         with self._autocast():
             features = self.net.encoder(image)
@@ -67,7 +71,10 @@ class UniGeoSegInteractive(PromptableModel):
 
     @torch.inference_mode()
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], previous_logits: np.ndarray | None = None
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        previous_logits: np.ndarray | None = None,
     ) -> list[MaskPrediction]:
         height4, width4 = embedding.tensors["f4"].shape[-2:]
         tensors = prompt_tensors(prompts, height4, width4, previous_logits)
@@ -77,14 +84,18 @@ class UniGeoSegInteractive(PromptableModel):
         probability = self._to_image(torch.sigmoid(output["logits"]), embedding)
         coarse = output["coarse"][0].float().cpu().numpy()
         scores = output["iou"][0].float().cpu().numpy()
-        answers = [MaskPrediction(probability[h], float(scores[h]), coarse[h]) for h in range(len(scores))]
+        answers = [
+            MaskPrediction(probability[h], float(scores[h]), coarse[h]) for h in range(len(scores))
+        ]
         if _ambiguous(prompts, previous_logits):
             return sorted(answers, key=lambda answer: -answer.score)
         return [answers[0], *sorted(answers[1:], key=lambda answer: -answer.score)]
 
     def _to_image(self, probability: Tensor, embedding: Embedding) -> np.ndarray:
         """(1, heads, H/2, W/2) → float32 (heads, height, width) of the embedded image."""
-        full = torch.nn.functional.interpolate(probability.float(), scale_factor=2.0, mode="bilinear")
+        full = torch.nn.functional.interpolate(
+            probability.float(), scale_factor=2.0, mode="bilinear"
+        )
         return full[0, :, : embedding.height_px, : embedding.width_px].cpu().numpy()
 
     def _autocast(self) -> torch.autocast:
@@ -152,10 +163,14 @@ def _filled(xy: np.ndarray, height4: int, width4: int) -> np.ndarray:
     """float32 (height4, width4): how much of each cell a ring covers."""
     canvas = np.zeros((height4 * 2, width4 * 2), np.uint8)
     cv2.fillPoly(canvas, [_fixed(xy, 0.5)], 255, shift=4)
-    return cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return (
+        cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    )
 
 
 def _stroke(xy: np.ndarray, height4: int, width4: int) -> np.ndarray:
     canvas = np.zeros((height4 * 4, width4 * 4), np.uint8)
     cv2.polylines(canvas, [_fixed(xy, 1.0)], False, 255, SCRIBBLE_WIDTH_PX, shift=4)
-    return cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return (
+        cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    )

@@ -97,9 +97,13 @@ class ImageEncoder(nn.Module):
         )
         self.top = nn.Conv2d(w[4], n[3], 1)
         self.reduce = nn.ModuleList([nn.Conv2d(n[2], n[1], 1), nn.Conv2d(n[3], n[2], 1)])
-        self.smooth = nn.ModuleList([_conv_bn(n[1], n[1]), _conv_bn(n[2], n[2]), _conv_bn(n[3], n[3])])
+        self.smooth = nn.ModuleList(
+            [_conv_bn(n[1], n[1]), _conv_bn(n[2], n[2]), _conv_bn(n[3], n[3])]
+        )
         self.fine = nn.Conv2d(w[0], n[0], 1)
-        self.match = nn.ModuleList([nn.Conv2d(n[1], config.matching, 1), nn.Conv2d(n[2], config.matching, 1)])
+        self.match = nn.ModuleList(
+            [nn.Conv2d(n[1], config.matching, 1), nn.Conv2d(n[2], config.matching, 1)]
+        )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         s2 = self.stem(x)
@@ -157,14 +161,22 @@ class TwoWayBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.token_self, self.token_image, self.image_token = (_Attention(dim, heads) for _ in range(3))
-        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(inplace=True), nn.Linear(2 * dim, dim))
+        self.token_self, self.token_image, self.image_token = (
+            _Attention(dim, heads) for _ in range(3)
+        )
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 2 * dim), nn.ReLU(inplace=True), nn.Linear(2 * dim, dim)
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(4))
 
-    def forward(self, tokens: Tensor, image: Tensor, token_pos: Tensor, image_pos: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, image: Tensor, token_pos: Tensor, image_pos: Tensor, keep: Tensor
+    ) -> tuple[Tensor, Tensor]:
         q = tokens + token_pos
         tokens = self.norms[0](tokens + self.token_self(q, q, tokens, keep))
-        tokens = self.norms[1](tokens + self.token_image(tokens + token_pos, image + image_pos, image))
+        tokens = self.norms[1](
+            tokens + self.token_image(tokens + token_pos, image + image_pos, image)
+        )
         tokens = self.norms[2](tokens + self.mlp(tokens))
         update = self.image_token(image + image_pos, tokens + token_pos, tokens, keep)
         return tokens, self.norms[3](image + update)
@@ -184,9 +196,13 @@ class MaskDecoder(nn.Module):
         maps = DENSE_CHANNELS + 2 * REGION_COUNT
         self.token_type = nn.Embedding(PROMPT_TYPES, dim)
         self.output_tokens = nn.Parameter(torch.randn(2, dim) * 0.02)
-        self.register_buffer("frequencies", torch.randn(2, dim // 2, generator=torch.Generator().manual_seed(1)))
+        self.register_buffer(
+            "frequencies", torch.randn(2, dim // 2, generator=torch.Generator().manual_seed(1))
+        )
         self.join16 = _conv_bn(n[3] + maps, dim)
-        self.blocks = nn.ModuleList(TwoWayBlock(dim, config.attention_heads) for _ in range(config.attention_blocks))
+        self.blocks = nn.ModuleList(
+            TwoWayBlock(dim, config.attention_heads) for _ in range(config.attention_blocks)
+        )
         self.join8 = nn.Sequential(_conv_bn(dim + n[2] + maps, n[2]), _conv_bn(n[2], n[2]))
         self.join4 = nn.Sequential(_conv_bn(n[2] + n[1] + maps, n[1]), _conv_bn(n[1], n[1]))
         self.gain4 = nn.Linear(2 * dim, n[1])
@@ -208,11 +224,15 @@ class MaskDecoder(nn.Module):
         x = self.join4(torch.cat([_up(x), features["f4"], maps4], 1))
         x = x * (1 + torch.tanh(self.gain4(tokens.flatten(1))))[..., None, None]
         coarse = self.coarse(x)
-        y = torch.cat([_up(self.narrow(x)), features["f2"], features["rgb2"].to(x.dtype), _up(coarse)], 1)
+        y = torch.cat(
+            [_up(self.narrow(x)), features["f2"], features["rgb2"].to(x.dtype), _up(coarse)], 1
+        )
         logits = self.final(self.join2(y)) + _up(coarse)
         return {"logits": logits.float(), "coarse": coarse.float(), "iou": self._quality(x, coarse)}
 
-    def _maps(self, features: dict[str, Tensor], prompts: PromptTensors, match: str, stride: int) -> Tensor:
+    def _maps(
+        self, features: dict[str, Tensor], prompts: PromptTensors, match: str, stride: int
+    ) -> Tensor:
         """(P, DENSE_CHANNELS + 2 REGION_COUNT, h, w): where the prompts are, and what looks like them."""
         vectors = features[match]
         height, width = vectors.shape[-2:]
@@ -244,7 +264,9 @@ class MaskDecoder(nn.Module):
         real = prompts.token_type != PROMPT_TYPES - 1
         keep = torch.cat([torch.ones_like(real[:, :1]).expand(-1, 2), real], 1)
         ys, xs = torch.meshgrid(
-            torch.arange(h, device=x.device) * 16.0 + 8, torch.arange(w, device=x.device) * 16.0 + 8, indexing="ij"
+            torch.arange(h, device=x.device) * 16.0 + 8,
+            torch.arange(w, device=x.device) * 16.0 + 8,
+            indexing="ij",
         )
         grid = torch.stack([xs, ys], -1).view(1, h * w, 2) - centre
         image_pos = _fourier(grid, self.frequencies).to(x.dtype)
@@ -264,9 +286,15 @@ class MaskDecoder(nn.Module):
         mean_out = outside @ flat.transpose(1, 2) / outside.sum(-1, keepdim=True).clamp_min(1e-3)
         sure = (inside * inside).sum(-1, keepdim=True) / area.clamp_min(1e-3)
         doubt = (inside * outside).sum(-1, keepdim=True) / area.clamp_min(1e-3)
-        head = torch.linspace(0, 1, MASK_HEADS, device=x.device).view(1, -1, 1).expand(x.shape[0], -1, 1)
+        head = (
+            torch.linspace(0, 1, MASK_HEADS, device=x.device)
+            .view(1, -1, 1)
+            .expand(x.shape[0], -1, 1)
+        )
         cells = torch.log1p(area) / 8
-        return torch.sigmoid(self.quality(torch.cat([mean_in, mean_out, sure, doubt, cells, head], -1))).squeeze(-1)
+        return torch.sigmoid(
+            self.quality(torch.cat([mean_in, mean_out, sure, doubt, cells, head], -1))
+        ).squeeze(-1)
 
 
 class UniGeoSegNet(nn.Module):
@@ -278,7 +306,9 @@ class UniGeoSegNet(nn.Module):
         self.encoder = ImageEncoder(self.config)
         self.decoder = MaskDecoder(self.config)
 
-    def forward(self, image: Tensor, prompts: PromptTensors, prompts_an_image: int = 1) -> dict[str, Tensor]:
+    def forward(
+        self, image: Tensor, prompts: PromptTensors, prompts_an_image: int = 1
+    ) -> dict[str, Tensor]:
         return self.decoder(expand(self.encoder(image), prompts_an_image), prompts)
 
 

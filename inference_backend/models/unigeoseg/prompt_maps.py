@@ -56,7 +56,9 @@ class PromptTensors:
     def with_previous(self, probability4: Tensor) -> PromptTensors:
         """The same prompts with a previous answer (P, 1, H/4, W/4)."""
         ones = torch.ones_like(self.has_previous)
-        return PromptTensors(self.clicks, self.click_label, self.box, self.has_box, self.drawn, probability4, ones)
+        return PromptTensors(
+            self.clicks, self.click_label, self.box, self.has_box, self.drawn, probability4, ones
+        )
 
 
 def _distance_px(clicks: Tensor, wanted: Tensor, height: int, width: int, stride: int) -> Tensor:
@@ -70,7 +72,9 @@ def _distance_px(clicks: Tensor, wanted: Tensor, height: int, width: int, stride
     return d2.min(1).values.sqrt()
 
 
-def _box_maps(prompts: PromptTensors, height: int, width: int, stride: int) -> tuple[Tensor, Tensor, Tensor]:
+def _box_maps(
+    prompts: PromptTensors, height: int, width: int, stride: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Fill (P, h, w) with soft edges, and place inside the box across and down, -1 to 1, clamped to ±1.5."""
     box, on = prompts.box, prompts.has_box[:, None, None]
     ys = torch.arange(height, device=box.device) * float(stride) + stride / 2
@@ -117,5 +121,11 @@ def region_weights(prompts: PromptTensors, dense: Tensor) -> Tensor:
     fill, across, down = dense[:, 4], dense[:, 5], dense[:, 6]
     drawn_add, drawn_remove, previous = dense[:, 7], dense[:, 8], dense[:, 9]
     middle = fill * torch.exp(-2 * (across.square() + down.square()))
-    ring = ((across.abs() < 1.45) & (down.abs() < 1.45)).to(fill.dtype) * (1 - fill) * prompts.has_box[:, None, None]
-    return torch.stack([add.pow(2) + drawn_add, remove.pow(2) + drawn_remove, middle, ring, previous.pow(2)], 1)
+    ring = (
+        ((across.abs() < 1.45) & (down.abs() < 1.45)).to(fill.dtype)
+        * (1 - fill)
+        * prompts.has_box[:, None, None]
+    )
+    return torch.stack(
+        [add.pow(2) + drawn_add, remove.pow(2) + drawn_remove, middle, ring, previous.pow(2)], 1
+    )

@@ -16,9 +16,15 @@ from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegN
 FORMAT = "cityseg-unigeoseg-interactive-1"
 
 
-def save_weights(path: Path, config: NetworkConfig, state: dict[str, torch.Tensor], step: int) -> None:
+def save_weights(
+    path: Path, config: NetworkConfig, state: dict[str, torch.Tensor], step: int
+) -> None:
     """Write `state` as fp16; temporary name first, so that no reader meets half a file."""
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    tensors = {
+        k: v.detach().cpu().half().contiguous()
+        for k, v in state.items()
+        if not k.endswith("num_batches_tracked")
+    }
     header = {"format": FORMAT, "config": json.dumps(config.as_dict()), "step": str(step)}
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,16 +40,25 @@ def load_network(path: Path) -> UniGeoSegNet:
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise ModelProblem(
-            f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.", str(error)
+            f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.",
+            str(error),
         ) from error
     if header.get("format") != FORMAT:
-        raise ModelProblem(f"'{path.name}' does not hold weights of this model; choose the file that came with the plugin.")
-    config = NetworkConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(header["config"]).items()})
+        raise ModelProblem(
+            f"'{path.name}' does not hold weights of this model; choose the file that came with the plugin."
+        )
+    config = NetworkConfig(
+        **{
+            k: tuple(v) if isinstance(v, list) else v
+            for k, v in json.loads(header["config"]).items()
+        }
+    )
     net = UniGeoSegNet(config)
     missing, unexpected = net.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ModelProblem(
-            f"'{path.name}' was written by another version; install the plugin again.", f"{missing[:5]} {unexpected[:5]}"
+            f"'{path.name}' was written by another version; install the plugin again.",
+            f"{missing[:5]} {unexpected[:5]}",
         )
     return net.eval().to(memory_format=torch.channels_last)
