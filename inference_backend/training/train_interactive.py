@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,7 +146,7 @@ class Trainer:
             "minutes": round(self.spent_s / 60, 2),
             "lr": round(self._lr(), 6),
         } | mean
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         say(json.dumps(line))
 
@@ -162,7 +161,7 @@ class Trainer:
         }
         temporary = self.folder / (STATE_NAME + ".part")
         torch.save(state, temporary)
-        os.replace(temporary, self.folder / STATE_NAME)
+        temporary.replace(self.folder / STATE_NAME)
 
     def _resume(self) -> None:
         path = self.folder / STATE_NAME

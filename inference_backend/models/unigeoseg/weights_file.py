@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -29,7 +28,7 @@ def save_weights(
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, temporary, header)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_network(path: Path) -> UniGeoSegNet:
