@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("guards", "unit", "backend", "qgis", "e2e")
 IN_QGIS = ("qgis", "e2e")
-_CLOSING = re.compile(r"^=+ (.*) in [\d.]+s.* =+$")
+_CLOSING = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+) in [\d.]+s")
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -43,7 +43,7 @@ def main() -> int:
     tiers = [word for word in sys.argv[1:] if word in TIERS]
     options = [word for word in sys.argv[1:] if word not in TIERS]
     outcomes = [run_tier(tier, options) for tier in tiers]
-    _summarise(outcomes)
+    summarise(outcomes)
     return 0 if outcomes and all(outcome.ok for outcome in outcomes) else 1
 
 
@@ -65,15 +65,19 @@ def run_tier(tier: str, options: list[str]) -> Outcome:
         for line in process.stdout or ():
             sys.stdout.write(line)
             sys.stdout.flush()
-            closing = _CLOSING.match(_ANSI.sub("", line.strip()))
-            if closing:
-                counts = Counter(
-                    {
-                        name.rstrip("s") if name.startswith("error") else name: int(n)
-                        for n, name in _COUNT.findall(closing[1])
-                    }
-                )
+            counts = read_closing(line) or counts
     return Outcome(tier, process.returncode, counts, time.monotonic() - started)
+
+
+def read_closing(line: str) -> Counter[str] | None:
+    """The counts in pytest's closing line; None for any other line."""
+    closing = _CLOSING.match(_ANSI.sub("", line.strip()))
+    if closing is None:
+        return None
+    names = {"errors": "error"}
+    return Counter(
+        {names.get(name, name): int(number) for number, name in _COUNT.findall(closing[1])}
+    )
 
 
 def _command(tier: str) -> list[str]:
@@ -109,7 +113,8 @@ def _private(folder: Path) -> Path:
     return folder
 
 
-def _summarise(outcomes: list[Outcome]) -> None:
+def summarise(outcomes: list[Outcome]) -> None:
+    """A line a tier, then the sum in the plain form that continuous integrations read."""
     total: Counter[str] = Counter()
     sys.stdout.write("\n")
     for outcome in outcomes:
