@@ -16,6 +16,7 @@ REPORT = Path(os.environ["CITYSEG_VERIFY_REPORT"])
 
 
 def say(line):
+    """Add a line to the report that verify_zip.py reads."""
     with REPORT.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
@@ -47,11 +48,13 @@ def leftovers():
 
 
 def check(condition, what):
+    """Stop the verification with `what` unless `condition` holds."""
     if not condition:
         raise RuntimeError(what)
 
 
 def load():
+    """Load and start the plugin as QGIS's plugin manager does."""
     qgis.utils.updateAvailablePlugins()
     check(NAME in qgis.utils.available_plugins, "QGIS does not list the plugin")
     check(qgis.utils.loadPlugin(NAME), "loadPlugin failed")
@@ -59,20 +62,24 @@ def load():
 
 
 def check_loaded():
+    """The plugin is there."""
     check(leftovers(), "the loaded plugin shows nothing in QGIS")
     say(f"loaded: {len(leftovers())} objects")
 
 
 def unload():
+    """Unload it as the plugin manager does."""
     check(qgis.utils.unloadPlugin(NAME), "unloadPlugin failed")
 
 
 def check_unloaded():
+    """Nothing of it is left."""
     check(not leftovers(), f"left after unload: {leftovers()}")
     say("unloaded: nothing left")
 
 
 def check_empty():
+    """Nothing of it was there before."""
     check(not leftovers(), f"there before the plugin: {leftovers()}")
     say(f"QGIS {Qgis.QGIS_VERSION}, empty profile")
 
