@@ -99,6 +99,8 @@ def _environment(tier: str) -> dict[str, str]:
     homes.mkdir(parents=True, exist_ok=True)
     environment["CITYSEG_HOME"] = str(homes / "cityseg")
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    # A bare machine has no UTF-8 locale set, and Qt then loses every umlaut in a path.
+    environment["LC_ALL"] = "C.UTF-8"
     if tier in IN_QGIS:
         environment["CITYSEG_PYTHON"] = str(ROOT / ".venv" / "bin" / "python")
         environment["QGIS_CUSTOM_CONFIG_PATH"] = str(homes / "qgis")
