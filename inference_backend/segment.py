@@ -64,6 +64,8 @@ class SegmentJob:
             for name in ("bands", "extent"):
                 if name in given:
                     given[name] = tuple(given[name])
+            if not all(isinstance(given.get(name), str) for name in ("source", "prompts", "out")):
+                raise TypeError("source, prompts and out are text")
             given["options"] = AnswerOptions(**dict(given.get("options") or {}))
             return cls(**given)
         except TypeError as error:
@@ -99,7 +101,7 @@ def run_segment(
     with open_raster(job.source, job.bands, job.stretch) as source:
         objects = read_prompts(job.prompts, source, job.pixel)
         clip = _clip_shape(job.extent, source)
-        _check_inside(objects, source)
+        _check_prompts(objects, source)
         _check_data(objects, source)
         report(0.0, f"Loading {job.model}")
         model = model or _load(job)
@@ -216,9 +218,13 @@ def _clipped(geometry: BaseGeometry, clip: BaseGeometry) -> BaseGeometry:
     return polygonal(geometry.intersection(clip))
 
 
-def _check_inside(objects: Sequence[PromptedObject], source: RasterSource) -> None:
-    """A prompt wholly outside is a mistake of CRS or of file, never a wish."""
+def _check_prompts(objects: Sequence[PromptedObject], source: RasterSource) -> None:
+    """A prompt wholly outside is a mistake of CRS or of file, never a wish; found before a model is loaded."""
     for asked in objects:
+        if not any(prompt.label for prompt in asked.prompts):
+            raise InvalidInput(
+                f"All prompts of object {asked.object_id} remove; give it one with label 1 that shows what is wanted."
+            )
         for number, prompt in enumerate(asked.prompts, 1):
             xmin, ymin, xmax, ymax = prompt.bounds
             if xmax < 0 or ymax < 0 or xmin > source.width or ymin > source.height:

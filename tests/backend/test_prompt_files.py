@@ -64,7 +64,9 @@ def test_any_crs_in_any_format_lands_on_the_pixels(tmp_path, source, extension, 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0, 300), st.floats(0, 200), st.sampled_from(["north-up", "south-up", "rotated"]))
 def test_longitude_and_latitude_round_trip(tmp_path_factory, col, row, name):
-    grid = {"north-up": UTM_GRID, "south-up": Affine(0.5, 0, 5e5, 0, 0.5, 5e6), "rotated": ROTATED}[name]
+    grid = {"north-up": UTM_GRID, "south-up": Affine(0.5, 0, 5e5, 0, 0.5, 5e6), "rotated": ROTATED}[
+        name
+    ]
     to_lonlat = pyproj.Transformer.from_crs(UTM, "OGC:CRS84", always_xy=True)
     path = tmp_path_factory.mktemp("prompts") / "p.geojson"
     write_geojson(path, [(point(*to_lonlat.transform(*(grid * (col, row)))), {})])
@@ -75,7 +77,11 @@ def test_longitude_and_latitude_round_trip(tmp_path_factory, col, row, name):
 def test_every_kind_of_geometry(tmp_path, image):
     lasso = Polygon([(10, 10), (60, 20), (40, 70)])
     stroke = LineString([(5, 5), (15, 25), (30, 20)])
-    members = [(point(1, 2), {}), (mapping(MultiPoint([(3, 4), (5, 6)])), {}), (mapping(stroke), {})]
+    members = [
+        (point(1, 2), {}),
+        (mapping(MultiPoint([(3, 4), (5, 6)])), {}),
+        (mapping(stroke), {}),
+    ]
     members += [(geojson_box(10, 20, 60, 90), {}), (mapping(lasso), {})]
     objects = read_prompts(write_geojson(tmp_path / "p.geojson", members), image, pixel=True)
     kinds = [[p.kind for p in o.prompts] for o in objects]
@@ -132,7 +138,12 @@ def test_without_object_each_feature_is_its_own(tmp_path, image):
 def test_missing_values_of_a_table_are_no_values(tmp_path, source):
     """A table's integer column with gaps reads as floats with not-a-number."""
     path = tmp_path / "p.gpkg"
-    columns = {"object": [5.0, None], "label": [None, 0.0], "class": [None, "roof"], "text": [None, "the red one"]}
+    columns = {
+        "object": [5.0, None],
+        "label": [None, 0.0],
+        "class": [None, "roof"],
+        "text": [None, "the red one"],
+    }
     table([Point(1, 1), Point(2, 2)], columns).to_file(path)
     objects = read_prompts(path, source)
     assert [(o.object_id, o.class_name) for o in objects] == [(5, ""), (6, "roof")]
@@ -150,20 +161,27 @@ def test_layers_of_a_geopackage_each_in_its_crs(tmp_path, source):
 
 def test_a_crs_member_is_obeyed(tmp_path, source):
     x, y = UTM_GRID * (30, 40)
-    path = write_geojson(tmp_path / "p.geojson", [(point(x, y), {})], crs=named_crs("urn:ogc:def:crs:EPSG::32632"))
+    path = write_geojson(
+        tmp_path / "p.geojson", [(point(x, y), {})], crs=named_crs("urn:ogc:def:crs:EPSG::32632")
+    )
     (found,) = read_prompts(path, source)
     np.testing.assert_allclose(found.prompts[0].xy, [(30, 40)], atol=1e-6)
 
 
 def test_pixels_ignore_the_crs_that_programs_write_of_themselves(tmp_path, source):
-    path = write_geojson(tmp_path / "p.geojson", [(point(30, 40), {})], crs=named_crs("urn:ogc:def:crs:OGC:1.3:CRS84"))
+    path = write_geojson(
+        tmp_path / "p.geojson",
+        [(point(30, 40), {})],
+        crs=named_crs("urn:ogc:def:crs:OGC:1.3:CRS84"),
+    )
     (found,) = read_prompts(path, source, pixel=True)
     np.testing.assert_array_equal(found.prompts[0].xy, [(30, 40)])
 
 
 def test_height_and_capitals_are_no_obstacle(tmp_path, image):
     path = write_geojson(
-        tmp_path / "p.geojson", [({"type": "Point", "coordinates": [3, 4, 120]}, {"OBJECT": 3, "Label": "0"})]
+        tmp_path / "p.geojson",
+        [({"type": "Point", "coordinates": [3, 4, 120]}, {"OBJECT": 3, "Label": "0"})],
     )
     (found,) = read_prompts(path, image, pixel=True)
     assert flat([found]) == [(3, "point", 0)]
@@ -172,12 +190,16 @@ def test_height_and_capitals_are_no_obstacle(tmp_path, image):
 
 def bad(tmp_path, document):
     path = tmp_path / "p.geojson"
-    path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    path.write_text(
+        document if isinstance(document, str) else json.dumps(document), encoding="utf-8"
+    )
     return path
 
 
 def collection(*geometries, properties=None, **members):
-    features = [{"type": "Feature", "properties": properties or {}, "geometry": g} for g in geometries]
+    features = [
+        {"type": "Feature", "properties": properties or {}, "geometry": g} for g in geometries
+    ]
     return {"type": "FeatureCollection", "features": features, **members}
 
 
@@ -198,9 +220,15 @@ def collection(*geometries, properties=None, **members):
         (collection(point(500_000, 5_000_000)), "not in longitude and latitude.*--pixel"),
         (collection(point(9, 45), point(500_000, 5_000_000)), "Feature 2 .*not in longitude"),
         (collection(point(9, 45), crs=None), "CRS is unknown"),
-        (collection(point(9, 45), crs=named_crs("EPSG:0")), "'crs' member that cannot be understood"),
+        (
+            collection(point(9, 45), crs=named_crs("EPSG:0")),
+            "'crs' member that cannot be understood",
+        ),
         (collection({**point(9, 45), "crs": named_crs("EPSG:25832")}), "another CRS than its file"),
-        (collection({"type": "Point", "coordinates": [float("nan"), 1]}), "not defined|not a number"),
+        (
+            collection({"type": "Point", "coordinates": [float("nan"), 1]}),
+            "not defined|not a number",
+        ),
     ],
 )
 def test_what_cannot_be_read_says_why(tmp_path, source, document, sentence):
@@ -219,7 +247,10 @@ def test_a_shapefile_without_prj_says_so(tmp_path, source):
 def test_a_map_prompt_on_a_raster_without_crs_says_so(tmp_path):
     raster = write_tif(tmp_path / "a.tif", BLANK.transpose(2, 0, 1), None, None)
     path = write_geojson(tmp_path / "p.geojson", [(point(9, 45), {})])
-    with open_raster(raster) as source, pytest.raises(InvalidInput, match="'a.tif' has no CRS.*--pixel"):
+    with (
+        open_raster(raster) as source,
+        pytest.raises(InvalidInput, match="'a.tif' has no CRS.*--pixel"),
+    ):
         read_prompts(path, source)
 
 
