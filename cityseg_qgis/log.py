@@ -61,6 +61,13 @@ def notify(
     bar.pushWidget(item, level, _SECONDS.get(level, 0))
 
 
+def clear_messages(bar: Optional[QgsMessageBar]) -> None:
+    """Take our messages off the bar: their buttons would outlive the plugin."""
+    for item in list(bar.items()) if bar is not None else ():
+        if item.title() == TITLE:
+            bar.popWidget(item)
+
+
 def notify_error(bar: Optional[QgsMessageBar], error: BaseException) -> None:
     """Show a caught error: its sentence in the bar, its detail behind the button."""
     message, detail = sentence_and_detail(error)

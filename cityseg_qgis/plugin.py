@@ -17,7 +17,7 @@ from cityseg_qgis.core.interaction import Interaction
 from cityseg_qgis.gui.dock import CitySegDock
 from cityseg_qgis.gui.options_page import OptionsFactory
 from cityseg_qgis.i18n import tr
-from cityseg_qgis.log import log
+from cityseg_qgis.log import clear_messages, log
 from cityseg_qgis.paths import icon_path
 from cityseg_qgis.worker.client import BackendClient
 
@@ -67,6 +67,7 @@ class CitySegPlugin:
             self._client.shutdown()
             self._client.deleteLater()
             self._client = None
+        clear_messages(self._iface.messageBar())
         i18n.remove_translator(self._translator)
         self._translator = None
 

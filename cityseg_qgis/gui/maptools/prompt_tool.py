@@ -7,7 +7,7 @@ from typing import Optional
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
 from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtGui import QKeyEvent
-from qgis.PyQt.QtWidgets import QApplication, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QComboBox, QWidget
 
 from cityseg_qgis import settings
 from cityseg_qgis.core.interaction import Interaction
@@ -62,7 +62,9 @@ class PromptTool(QgsMapTool):
         super().activate()
         self._keys.watch(self.canvas(), _CANVAS_KEYS)
         if self._panel is not None:
-            self._keys.watch(self._panel, _PANEL_KEYS)
+            # A combo box would take Ctrl+Z for a search in its list.
+            for widget in (self._panel, *self._panel.findChildren(QComboBox)):
+                self._keys.watch(widget, _PANEL_KEYS)
         self.canvas().setFocus()
 
     def deactivate(self) -> None:
