@@ -56,7 +56,7 @@ class SamModel(PromptableModel):
         sam, variant = load_sam(Path(path))
         dtype = autocast_dtype(device) or torch.float32
         model = cls(sam, variant, dtype=dtype, card=card, weights_id=Path(path).name)
-        or_on_cpu(lambda: model._move(device), lambda: model._move("cpu"), device)
+        or_on_cpu(lambda: model.move(device), lambda: model.move("cpu"), device)
         return model
 
     @torch.inference_mode()
@@ -67,7 +67,7 @@ class SamModel(PromptableModel):
             )
         image = self._to_input(rgb, valid)
         features = or_on_cpu(
-            lambda: self._encoder(image.to(self.device)), lambda: self._move("cpu"), self.device
+            lambda: self._encoder(image.to(self.device)), lambda: self.move("cpu"), self.device
         )
         # bfloat16 products carry no more than float16 keeps; half the memory is twice the crops that stay warm.
         kept = torch.float32 if self.dtype == torch.float32 else torch.float16
@@ -86,17 +86,16 @@ class SamModel(PromptableModel):
         encoded = encode_prompts(prompts, self._scale(*size), self.input_px, previous_logits)
         low, quality = or_on_cpu(
             lambda: self._decode(embedding.tensors["features"], encoded),
-            lambda: self._move("cpu"),
+            lambda: self.move("cpu"),
             self.device,
         )
         probability = self._to_image(low, *size).sigmoid_().cpu().numpy()
-        answers = [
-            MaskPrediction(probability[k], float(np.clip(score, 0, 1)), logits)
-            for k, (score, logits) in enumerate(
-                zip(quality.tolist(), low.cpu().numpy(), strict=True)
-            )
+        shares, scores = (probability > 0.5).mean((1, 2)), quality.tolist()
+        logits = low.cpu().numpy()
+        return [
+            MaskPrediction(probability[k], float(np.clip(scores[k], 0, 1)), logits[k])
+            for k in best_first(shares.tolist(), scores)
         ]
-        return sorted(answers, key=_rank)
 
     def _scale(self, height: int, width: int) -> float:
         return self.input_px / max(height, width)
@@ -161,16 +160,17 @@ class SamModel(PromptableModel):
             0
         ]
 
-    def _move(self, device: str) -> None:
+    def move(self, device: str) -> None:
+        """Take the network to another device; embeddings are on the CPU anyway."""
         self.device = device
         self._sam.to(device)
         self._encoder.to(device)
         self._positions = None
 
 
-def _rank(answer: MaskPrediction) -> tuple[bool, float]:
-    """Best first: by estimated IoU, but what covers nearly the whole crop comes last."""
-    return bool((answer.probability > 0.5).mean() >= _MOST_OF_THE_CROP), -answer.score
+def best_first(shares: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Candidates by estimated IoU; those that cover nearly the whole crop (`shares`, 0 to 1) come last."""
+    return sorted(range(len(scores)), key=lambda k: (shares[k] >= _MOST_OF_THE_CROP, -scores[k]))
 
 
 def _card_of(name: str) -> ModelCard:

@@ -8,9 +8,7 @@ import torch
 from segment_anything import SamPredictor
 
 from inference_backend.errors import InvalidInput
-from inference_backend.models import sam as sam_module
-from inference_backend.models.base import MaskPrediction
-from inference_backend.models.sam import SamModel
+from inference_backend.models.sam import SamModel, best_first
 from inference_backend.models.sam_checkpoint import VARIANTS, load_sam
 from inference_backend.prompts import Prompt
 from scripts.random_sam import random_sam, small_sam
@@ -152,13 +150,7 @@ def test_pixels_without_data_are_seen_as_no_colour(model, image):
 
 
 def test_a_mask_of_the_whole_crop_is_not_the_first_choice():
-    def answer(share: float, score: float) -> MaskPrediction:
-        probability = np.zeros((10, 10), np.float32)
-        probability[: int(share * 10)] = 1
-        return MaskPrediction(probability, score, np.zeros((256, 256), np.float32))
-
-    ranked = sorted([answer(1.0, 0.99), answer(0.3, 0.5), answer(0.6, 0.7)], key=sam_module._rank)
-    assert [a.score for a in ranked] == [0.7, 0.5, 0.99]
+    assert best_first([1.0, 0.3, 0.6], [0.99, 0.5, 0.7]) == [2, 1, 0]
 
 
 @pytest.mark.parametrize(
