@@ -77,7 +77,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--tolerance", type=float, metavar="M", help="of outlines; default: half a pixel"
     )
-    made.add_argument("--regularize", default="auto", choices=("auto", "none", "building"))
+    made.add_argument(
+        "--regularize",
+        default="auto",
+        choices=("auto", "none", "building"),
+        help="auto is none in this version",
+    )
     made.add_argument(
         "--json", action="store_true", help="print one JSON document instead of a table"
     )
@@ -105,6 +110,10 @@ def _job(args: argparse.Namespace) -> SegmentJob:
             raise InvalidInput(_TEXT_COMES.format(flag=f"--{flag}"))
     if args.task in _TEXT_TASKS:
         raise InvalidInput(_TEXT_COMES.format(flag=f"--task {args.task}"))
+    if args.regularize == "building":
+        raise InvalidInput(
+            "--regularize building comes with a later version; leave it out to keep the outlines as they were seen."
+        )
     if not args.prompts:
         raise InvalidInput(
             "Nothing was asked for; give --prompts FILE with clicks, boxes, scribbles or lassos."

@@ -19,16 +19,17 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
     (0.5, 0.5). Between the outermost centres and the array's edge the field is constant. Not-a-number counts as
     0. Returns an empty Polygon where nothing is above the threshold.
     """
-    height, width = probability.shape
-    field = np.pad(np.nan_to_num(np.asarray(probability, np.float64), nan=0.0), 1, mode="edge")
+    rows, cols = _frame(probability > threshold)
+    if rows.start == rows.stop:
+        return Polygon()
+    cropped = np.asarray(probability[rows, cols], np.float64)
+    field = np.pad(np.nan_to_num(cropped, nan=0.0), 1, mode="edge")
     offset = field - threshold
     near = np.abs(offset) < _CLEARANCE
     field[near] = threshold + np.where(offset[near] > 0, _CLEARANCE, -_CLEARANCE)
-    if not (field > threshold).any():
-        return Polygon()
     generator = contourpy.contour_generator(
-        x=_centres(width),
-        y=_centres(height),
+        x=_centres(cols),
+        y=_centres(rows),
         z=field,
         fill_type=contourpy.FillType.ChunkCombinedOffsetOffset,
     )
@@ -43,6 +44,19 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
     return polygons[0] if len(polygons) == 1 else MultiPolygon(list(polygons))
 
 
-def _centres(count: int) -> np.ndarray:
-    """Pixel centres, and the array's two edges."""
-    return np.concatenate([[0.0], np.arange(count) + 0.5, [float(count)]])
+def _frame(above: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold all of `above` and, inside the array, a pixel more: an object is rarely the crop."""
+    rows, cols = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    height, width = above.shape
+    return (
+        slice(max(rows[0] - 1, 0), min(rows[-1] + 2, height)),
+        slice(max(cols[0] - 1, 0), min(cols[-1] + 2, width)),
+    )
+
+
+def _centres(span: slice) -> np.ndarray:
+    """Pixel centres of a span, and its two edges."""
+    centres = np.arange(span.start, span.stop) + 0.5
+    return np.concatenate([[float(span.start)], centres, [float(span.stop)]])

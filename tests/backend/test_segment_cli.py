@@ -167,6 +167,7 @@ def test_what_comes_later_says_when(files, capsys, flags):
         (("--prompts", "p.geojson", "--pixel", "--mask", "m.png"), "end its name with .tif"),
         (("--prompts", "p.geojson", "--pixel", "--model", "nobody"), "no model 'nobody'"),
         (("--prompts", "p.geojson", "--regularize", "round"), "--regularize"),
+        (("--prompts", "p.geojson", "--regularize", "building"), "later version"),
     ],
 )
 def test_a_wrong_option_is_named(files, capsys, flags, words):
