@@ -71,13 +71,7 @@ def add_building(
         shape=shape,
         height_m=round(float(height), 1),
     )
-    faces = roof_faces(patch, wings, form)
-    pitch = rng.uniform(0.15, 0.75) if form in ("gable", "hip") else rng.uniform(0.05, 0.25)
-    colour = paint_material(rng, material, faces, base, canvas.gsd_m)
-    colour *= face_light(faces, canvas.sun, pitch)[..., None]
-    if form in ("gable", "hip") and rng.random() < 0.6:
-        ridge = np.clip(1 - faces.down / max(0.25, canvas.gsd_m * 0.7), 0, 1)
-        colour *= (1 + rng.choice([-0.18, 0.15]) * ridge)[..., None]
+    colour = _roof_colour(canvas, patch, wings, form, material, base)
     canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BUILDING, above_shadow=True)
     if style != "block" and rng.random() < 0.22 and number_is_new:
         _annex(canvas, wings[0], style, height, number)
@@ -89,6 +83,21 @@ def add_building(
         if rng.random() < solar_chance:
             roof_array(canvas, wings[0], form, on_building=number)
     return number
+
+
+def _roof_colour(
+    canvas: Canvas, patch: Patch, wings: list[Wing], form: str, material: str, base: np.ndarray
+) -> np.ndarray:
+    """The lit roof (rows, cols, 3): its material on every face, perhaps with a ridge cap."""
+    rng = canvas.rng
+    faces = roof_faces(patch, wings, form)
+    pitch = rng.uniform(0.15, 0.75) if form in ("gable", "hip") else rng.uniform(0.05, 0.25)
+    colour = paint_material(rng, material, faces, base, canvas.gsd_m)
+    colour *= face_light(faces, canvas.sun, pitch)[..., None]
+    if form in ("gable", "hip") and rng.random() < 0.6:
+        ridge = np.clip(1 - faces.down / max(0.25, canvas.gsd_m * 0.7), 0, 1)
+        colour *= (1 + rng.choice([-0.18, 0.15]) * ridge)[..., None]
+    return colour
 
 
 def _annex(canvas: Canvas, wing: Wing, style: str, height: float, number: int) -> None:

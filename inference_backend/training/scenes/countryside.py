@@ -8,10 +8,19 @@ from inference_backend.training.scenes import craft, nature, streets, trees
 from inference_backend.training.scenes.buildings import add_building, add_round_building
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.footprints import choose
-from inference_backend.training.scenes.frame import Frame, cuts, inside
+from inference_backend.training.scenes.frame import Frame, Plot, blocks, cuts, inside
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, pick
 from inference_backend.training.scenes.residential import suburb
 from inference_backend.training.scenes.solar import solar_farm
+
+_LAND_USE = (
+    ("crop", 0.5),
+    ("orchard", 0.1),
+    ("farm", 0.16),
+    ("wood", 0.1),
+    ("meadow", 0.08),
+    ("greenhouses", 0.06),
+)
 
 
 def rural(canvas: Canvas, biome: Biome) -> None:
@@ -19,101 +28,64 @@ def rural(canvas: Canvas, biome: Biome) -> None:
     rng = canvas.rng
     frame = Frame(canvas)
     cuts_a, cuts_b = cuts(rng, frame.reach, 50, 150), cuts(rng, frame.reach, 40, 110)
-    farms = []
-    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
-        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
-            corners = frame.xy(
-                np.array([a0 + 1, a1 - 1, a1 - 1, a0 + 1]),
-                np.array([b0 + 1, b0 + 1, b1 - 1, b1 - 1]),
-            )
-            a, b = (a0 + a1) / 2, (b0 + b1) / 2
-            if not inside(canvas, frame.xy(a, b), 100):
-                continue
-            what = choose(
-                rng,
-                (
-                    ("crop", 0.5),
-                    ("orchard", 0.1),
-                    ("farm", 0.16),
-                    ("wood", 0.1),
-                    ("meadow", 0.08),
-                    ("greenhouses", 0.06),
-                ),
-            )
-            if what in ("crop", "orchard"):
-                nature.crop_field(
-                    canvas,
-                    corners,
-                    frame.heading(a) + rng.choice([0, np.pi / 2]),
-                    biome if what == "orchard" else None,
-                )
-            elif what == "wood":
-                for _ in range(int((a1 - a0) * (b1 - b0) / 30)):
-                    trees.add_tree(
-                        canvas,
-                        *frame.xy(rng.uniform(a0, a1), rng.uniform(b0, b1)),
-                        rng.uniform(1.8, 5),
-                        biome,
-                    )
-            else:
-                farms.append((what, a, b, a1 - a0, b1 - b0))
+    plots = blocks(canvas, frame, cuts_a, cuts_b, 2.0)
+    uses = [choose(rng, _LAND_USE) for _ in plots]
+    for plot, use in zip(plots, uses, strict=True):
+        if use in ("crop", "orchard"):
+            rows = plot.heading + rng.choice([0, np.pi / 2])
+            nature.crop_field(canvas, plot.ring(), rows, biome if use == "orchard" else None)
     number = canvas.new_id("road", surface="unpaved")
     for b in cuts_b[1::2]:
+        line, colour = frame.along_a(b), pick(rng, biome.soil + ASPHALT[:2])
         streets.road(
-            canvas,
-            frame.along_a(b),
-            rng.uniform(3, 6),
-            number,
-            pick(rng, biome.soil + ASPHALT[:2]),
-            unpaved=rng.random() < 0.6,
+            canvas, line, rng.uniform(3, 6), number, colour, unpaved=bool(rng.random() < 0.6)
         )
-    for what, a, b, length, depth in farms:
-        heading = frame.heading(a)
-        if what == "greenhouses":
-            for k in range(int(depth / 11)):
-                add_building(
-                    canvas,
-                    *frame.xy(a, b - depth / 2 + 6 + k * 11),
-                    length * 0.8,
-                    9,
-                    heading,
-                    "hall",
-                    height_m=3.5,
-                    shape="rect",
-                    solar_chance=0,
-                    base=pick(rng, ((214, 220, 220), (196, 206, 204))),
-                    material="membrane",
-                    form="gable",
-                )
-        elif what == "farm":
-            nature.surface(
-                canvas,
-                rectangle(*frame.xy(a, b), length * 0.7, depth * 0.7, heading),
-                pick(rng, biome.soil + PAVING),
-                0.08,
-                nature.SEMANTIC_BARE,
-            )
-            for _ in range(int(rng.integers(2, 6))):
-                at = frame.xy(
-                    a + rng.uniform(-0.3, 0.3) * length, b + rng.uniform(-0.3, 0.3) * depth
-                )
-                style = choose(rng, (("hall", 0.5), ("house", 0.5)))
-                add_building(
-                    canvas,
-                    *at,
-                    rng.uniform(10, 35),
-                    rng.uniform(7, 16),
-                    heading + rng.choice([0, np.pi / 2]),
-                    style,
-                    solar_chance=0.4,
-                )
-            trees.grove(canvas, *frame.xy(a, b), length * 0.3, int(rng.integers(4, 16)), biome)
-            if rng.random() < 0.4:
-                add_round_building(
-                    canvas, *frame.xy(a + length * 0.3, b), rng.uniform(2, 5), "tank"
-                )
-        else:
-            trees.grove(canvas, *frame.xy(a, b), length * 0.25, int(rng.integers(2, 20)), biome)
+    for plot, use in zip(plots, uses, strict=True):
+        if use == "wood":
+            for _ in range(int(plot.length * plot.depth / 30)):
+                at = plot.at(*rng.uniform(-0.5, 0.5, 2))
+                trees.add_tree(canvas, *at, rng.uniform(1.8, 5), biome)
+        elif use == "greenhouses":
+            _greenhouses(canvas, plot)
+        elif use == "farm":
+            _farm(canvas, plot, biome)
+        elif use == "meadow":
+            count = int(rng.integers(2, 20))
+            trees.grove(canvas, *plot.at(), plot.length * 0.25, count, biome)
+
+
+def _greenhouses(canvas: Canvas, plot: Plot) -> None:
+    for v in np.arange(6 - plot.depth / 2, plot.depth / 2 - 5, 11):
+        add_building(
+            canvas,
+            *plot.at(0, v / plot.depth),
+            plot.length * 0.8,
+            9,
+            plot.heading,
+            "hall",
+            height_m=3.5,
+            shape="rect",
+            solar_chance=0,
+            base=pick(canvas.rng, ((214, 220, 220), (196, 206, 204))),
+            material="membrane",
+            form="gable",
+        )
+
+
+def _farm(canvas: Canvas, plot: Plot, biome: Biome) -> None:
+    """A yard with barns and a house, trees and perhaps a silo."""
+    rng = canvas.rng
+    ground = pick(rng, biome.soil + PAVING)
+    nature.surface(canvas, plot.ring(0.7), ground, 0.08, nature.SEMANTIC_BARE)
+    for _ in range(int(rng.integers(2, 6))):
+        style = choose(rng, (("hall", 0.5), ("house", 0.5)))
+        size = (rng.uniform(10, 35), rng.uniform(7, 16))
+        turned = plot.heading + rng.choice([0, np.pi / 2])
+        at = plot.at(*rng.uniform(-0.3, 0.3, 2))
+        add_building(canvas, *at, *size, turned, style, solar_chance=0.4)
+    trees.grove(canvas, *plot.at(), plot.length * 0.3, int(rng.integers(4, 16)), biome)
+    if rng.random() < 0.4:
+        add_round_building(canvas, *plot.at(0.3), rng.uniform(2, 5), "tank")
 
 
 def energy(canvas: Canvas, biome: Biome) -> None:
@@ -194,26 +166,36 @@ def waterside(canvas: Canvas, biome: Biome) -> None:
         canvas.shadow[patch.window] *= 1 - patch.alpha
     water = nature.water_body(canvas, ring, name, biome)
     if rng.random() < 0.6:
-        quay = rng.uniform(-0.2, 0.2) * side
-        for at in np.arange(-0.4, 0.4, rng.uniform(0.1, 0.3)) * side:
-            pier = frame.xy(np.array([at, at]), np.array([quay, quay + rng.uniform(15, 40)]))
-            deck = canvas.patch([strip(pier, rng.uniform(1.5, 3))])
-            if deck is None:
-                continue
-            deck.alpha *= canvas.instances[deck.window] == water
-            canvas.paint(
-                deck,
-                canvas.speckle(deck, pick(rng, PAVING), 0.05),
-                number=canvas.new_id("pier"),
-                semantic=streets.SEMANTIC_PAVED,
-            )
-            for t in np.arange(0.1, 1, 0.12):
-                xy = pier[0] * (1 - t) + pier[1] * t
-                col, row = (xy / canvas.gsd_m).astype(int)
-                if 0 <= col < canvas.size_px and 0 <= row < canvas.size_px and rng.random() < 0.8:
-                    for s in (-1, 1):
-                        craft.boat(
-                            canvas,
-                            *(xy + s * 5 * np.array([np.cos(frame.angle), np.sin(frame.angle)])),
-                            frame.angle + (np.pi if s < 0 else 0) + rng.normal(0, 0.05),
-                        )
+        _harbour(canvas, frame, water)
+
+
+def _harbour(canvas: Canvas, frame: Frame, water: int) -> None:
+    """Piers out into the `water` with boats on both sides."""
+    rng = canvas.rng
+    side = canvas.side_m
+    quay = rng.uniform(-0.2, 0.2) * side
+    across = np.array([np.cos(frame.angle), np.sin(frame.angle)])
+    for a in np.arange(-0.4, 0.4, rng.uniform(0.1, 0.3)) * side:
+        pier = frame.xy(np.array([a, a]), np.array([quay, quay + rng.uniform(15, 40)]))
+        deck = canvas.patch([strip(pier, rng.uniform(1.5, 3))])
+        if deck is None:
+            continue
+        berths = [
+            (pier[0] * (1 - t) + pier[1] * t + turn * 6 * across, turn)
+            for t in np.arange(0.1, 1, 0.12)
+            for turn in (-1, 1)
+        ]
+        afloat = [berth for berth in berths if _is_on(canvas, berth[0], water)]
+        deck.alpha *= canvas.instances[deck.window] == water
+        colour = canvas.speckle(deck, pick(rng, PAVING), 0.05)
+        canvas.paint(deck, colour, number=canvas.new_id("pier"), semantic=streets.SEMANTIC_PAVED)
+        for at, turn in afloat:
+            if rng.random() < 0.8:
+                heading = frame.angle + (np.pi if turn < 0 else 0) + rng.normal(0, 0.05)
+                craft.boat(canvas, *at, heading)
+
+
+def _is_on(canvas: Canvas, xy: np.ndarray, number: int) -> bool:
+    col, row = (xy / canvas.gsd_m).astype(int)
+    inside_canvas = 0 <= col < canvas.size_px and 0 <= row < canvas.size_px
+    return bool(inside_canvas and canvas.instances[row, col] == number)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from inference_backend.training.scenes import craft, streets
-from inference_backend.training.scenes.canvas import Canvas
+from inference_backend.training.scenes.canvas import Canvas, rectangle
 from inference_backend.training.scenes.footprints import choose
 
 
@@ -100,24 +100,57 @@ def traffic(
             craft.vehicle(canvas, x, y, frame.heading(a) + (np.pi if lane > 0 else 0), kind)
 
 
-def lots(
-    canvas: Canvas,
-    frame: Frame,
-    cuts_a: np.ndarray,
-    cuts_b: np.ndarray,
-    road_w: float,
-    lot_w: tuple[float, float],
-) -> Iterator[tuple[float, float, float, float]]:
-    """Lots (centre a, centre b, width, depth) in two rows back to back in each block."""
-    rng = canvas.rng
+@dataclass(frozen=True)
+class Plot:
+    """A rectangle of ground whose middle is (a, b) of the frame; metres and radians."""
+
+    frame: Frame
+    a: float
+    b: float
+    length: float
+    depth: float
+
+    @property
+    def heading(self) -> float:
+        """Direction of the length on the canvas."""
+        return self.frame.heading(self.a)
+
+    def at(self, u: float = 0.0, v: float = 0.0) -> np.ndarray:
+        """Canvas metres (2,) of a place: fractions of length and depth from the middle, edges at a half."""
+        return self.frame.xy(self.a + u * self.length, self.b + v * self.depth)
+
+    def ring(self, share: float = 1.0) -> np.ndarray:
+        """Corners (4, 2), or those of the middle `share` of it."""
+        size = (self.length * share, self.depth * share)
+        return rectangle(*self.at(), *size, self.heading)
+
+
+def blocks(
+    canvas: Canvas, frame: Frame, cuts_a: np.ndarray, cuts_b: np.ndarray, verge: float
+) -> list[Plot]:
+    """Every block between the cuts that can be seen; `verge` is what streets take of it."""
+    found = []
     for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
-        depth = (b1 - b0 - road_w) / 2
         for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
-            for side in (0, 1):
-                a = a0 + road_w / 2
-                centre_b = b0 + road_w / 2 + depth * (0.5 + side)
-                while a + lot_w[0] < a1 - road_w / 2:
-                    width = min(rng.uniform(*lot_w), a1 - road_w / 2 - a)
-                    if inside(canvas, frame.xy(a + width / 2, centre_b), max(width, depth)):
-                        yield a + width / 2, centre_b, width, depth
-                    a += width
+            size = (a1 - a0 - verge, b1 - b0 - verge)
+            plot = Plot(frame, (a0 + a1) / 2, (b0 + b1) / 2, *size)
+            if inside(canvas, plot.at(), 0.75 * max(size)):
+                found.append(plot)
+    return found
+
+
+def lots(canvas: Canvas, found: list[Plot], width_m: tuple[float, float]) -> list[Plot]:
+    """Two rows of lots back to back in each block, their widths drawn from `width_m`."""
+    rng = canvas.rng
+    rows = []
+    for block in found:
+        for side in (-0.25, 0.25):
+            b = block.b + side * block.depth
+            low, high = block.a - block.length / 2, block.a + block.length / 2
+            while low + width_m[0] < high:
+                width = min(rng.uniform(*width_m), high - low)
+                lot = Plot(block.frame, low + width / 2, b, width, block.depth / 2)
+                if inside(canvas, lot.at(), max(lot.length, lot.depth)):
+                    rows.append(lot)
+                low += width
+    return rows

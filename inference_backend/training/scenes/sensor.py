@@ -39,7 +39,7 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
         image *= (1 + 0.08 * noise(rng, rows, cols, "cloud"))[..., None]
     if rng.random() < 0.08:
         image = _seam(rng, image)
-    gain, gamma = rng.uniform(0.82, 1.45), rng.uniform(0.75, 1.35)
+    gain, gamma = rng.uniform(0.82, 1.32), rng.uniform(0.75, 1.35)
     image = 255 * np.clip(image * np.float32(gain / 255), 0, 1) ** np.float32(gamma)
     if rng.random() < 0.4:
         image = (image - 128) * np.float32(rng.uniform(0.85, 1.35)) + 128

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 
 from inference_backend.training.scenes import craft, nature, streets, trees
 from inference_backend.training.scenes.buildings import add_building, add_round_building
 from inference_backend.training.scenes.canvas import Canvas, rectangle
 from inference_backend.training.scenes.footprints import choose
-from inference_backend.training.scenes.frame import Frame, cuts, inside, street_grid, traffic
+from inference_backend.training.scenes.frame import (
+    Frame,
+    Plot,
+    blocks,
+    cuts,
+    inside,
+    street_grid,
+    traffic,
+)
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, pick
-
-
-@dataclass(frozen=True)
-class Block:
-    """The ground between four streets, its middle (a, b) in the frame; metres and radians."""
-
-    a: float
-    b: float
-    length: float
-    depth: float
-    heading: float
-
-
-def _blocks(
-    canvas: Canvas, frame: Frame, cuts_a: np.ndarray, cuts_b: np.ndarray, verge: float
-) -> Iterator[Block]:
-    """Every block that can be seen; `verge` is what streets take of it."""
-    for b0, b1 in zip(cuts_b[:-1], cuts_b[1:], strict=True):
-        for a0, a1 in zip(cuts_a[:-1], cuts_a[1:], strict=True):
-            a, b = (a0 + a1) / 2, (b0 + b1) / 2
-            if inside(canvas, frame.xy(a, b), 90):
-                yield Block(a, b, a1 - a0 - verge, b1 - b0 - verge, frame.heading(a))
 
 
 def _pave(canvas: Canvas, frame: Frame, colour: np.ndarray, amount: float) -> None:
@@ -58,9 +41,9 @@ def downtown(canvas: Canvas, biome: Biome) -> None:
                 at = frame.xy(a, b + road_w / 2 + 1)
                 trees.add_tree(canvas, *at, rng.uniform(1.5, 3), biome)
     kinds = (("court", 0.25), ("slabs", 0.35), ("tower", 0.15), ("park", 0.1), ("parking", 0.15))
-    for block in _blocks(canvas, frame, cuts_a, cuts_b, road_w + 6):
+    for block in blocks(canvas, frame, cuts_a, cuts_b, road_w + 6):
         what = choose(rng, kinds)
-        xy = frame.xy(block.a, block.b)
+        xy = block.at()
         if what == "park":
             ring = rectangle(*xy, block.length, block.depth, block.heading)
             nature.surface(
@@ -76,10 +59,10 @@ def downtown(canvas: Canvas, biome: Biome) -> None:
                 canvas, *xy, *size, "block", height_m=height, shape="court", solar_chance=0.2
             )
         else:
-            _slabs(canvas, frame, block, what == "tower")
+            _slabs(canvas, block, what == "tower")
 
 
-def _slabs(canvas: Canvas, frame: Frame, block: Block, tower: bool) -> None:
+def _slabs(canvas: Canvas, block: Plot, tower: bool) -> None:
     """One tower, or houses side by side."""
     rng = canvas.rng
     parts = 1 if tower else int(rng.integers(2, 5))
@@ -88,7 +71,7 @@ def _slabs(canvas: Canvas, frame: Frame, block: Block, tower: bool) -> None:
         length = block.length / parts * (0.6 if tower else rng.uniform(0.85, 1.0))
         add_building(
             canvas,
-            *frame.xy(at, block.b),
+            *block.frame.xy(at, block.b),
             length,
             block.depth * rng.uniform(0.6, 1),
             block.heading,
@@ -108,19 +91,19 @@ def industrial(canvas: Canvas, biome: Biome) -> None:
         _pave(canvas, frame, pick(rng, ASPHALT + PAVING + biome.soil), 0.06)
     street_grid(canvas, frame, cuts_a, cuts_b, road_w, pick(rng, ASPHALT), False)
     traffic(canvas, frame, cuts_b, road_w, 2)
-    for block in _blocks(canvas, frame, cuts_a, cuts_b, road_w):
+    for block in blocks(canvas, frame, cuts_a, cuts_b, road_w):
         what = choose(rng, tuple((name, chance) for name, (chance, _) in _INDUSTRY.items()))
-        _INDUSTRY[what][1](canvas, frame, block, biome)
+        _INDUSTRY[what][1](canvas, block, biome)
         if rng.random() < 0.5:
-            corner = frame.xy(block.a - block.length / 2, block.b - block.depth / 2)
+            corner = block.at(-0.5, -0.5)
             trees.grove(canvas, *corner, 4, int(rng.integers(2, 8)), biome)
 
 
-def _hall(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+def _hall(canvas: Canvas, block: Plot, biome: Biome) -> None:
     rng = canvas.rng
     add_building(
         canvas,
-        *frame.xy(block.a - block.length * 0.12, block.b),
+        *block.frame.xy(block.a - block.length * 0.12, block.b),
         block.length * 0.7,
         block.depth * rng.uniform(0.5, 0.85),
         block.heading,
@@ -128,17 +111,17 @@ def _hall(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
         height_m=rng.uniform(6, 14),
         solar_chance=0.5,
     )
-    beside = frame.xy(block.a + block.length * 0.38, block.b)
+    beside = block.frame.xy(block.a + block.length * 0.38, block.b)
     streets.parking(canvas, *beside, block.length * 0.2, block.depth * 0.8, block.heading)
 
 
-def _halls(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+def _halls(canvas: Canvas, block: Plot, biome: Biome) -> None:
     rng = canvas.rng
     step = block.length / int(rng.integers(3, 7))
     for at in np.arange(-block.length / 2 + step / 2, block.length / 2, step):
         add_building(
             canvas,
-            *frame.xy(block.a + at, block.b),
+            *block.frame.xy(block.a + at, block.b),
             block.depth * 0.8,
             step * rng.uniform(0.6, 0.98),
             block.heading + np.pi / 2,
@@ -149,32 +132,32 @@ def _halls(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
         )
 
 
-def _tanks(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+def _tanks(canvas: Canvas, block: Plot, biome: Biome) -> None:
     radius = canvas.rng.uniform(3, 14)
     low, step = 1.5 * radius, 2.8 * radius
     for at in np.arange(-block.length / 2 + low, block.length / 2 - radius, step):
         for bt in np.arange(-block.depth / 2 + low, block.depth / 2 - radius, step):
-            add_round_building(canvas, *frame.xy(block.a + at, block.b + bt), radius, "tank")
+            add_round_building(canvas, *block.frame.xy(block.a + at, block.b + bt), radius, "tank")
 
 
-def _yard(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+def _yard(canvas: Canvas, block: Plot, biome: Biome) -> None:
     """Containers in rows, and lorries."""
     rng = canvas.rng
     step = rng.choice([2.7, 5.5])
     for at in np.arange(-block.length / 2 + 7, block.length / 2 - 7, 13.0):
         for bt in np.arange(-block.depth / 2 + 4, block.depth / 2 - 4, step):
             if rng.random() < 0.7:
-                craft.container(canvas, *frame.xy(block.a + at, block.b + bt), block.heading)
+                craft.container(canvas, *block.frame.xy(block.a + at, block.b + bt), block.heading)
     for _ in range(6):
         u, v = rng.uniform(-0.5, 0.5, 2) * (block.length, block.depth)
         turned = block.heading + rng.choice([0, np.pi / 2])
-        craft.vehicle(canvas, *frame.xy(block.a + u, block.b + v), turned, "truck")
+        craft.vehicle(canvas, *block.frame.xy(block.a + u, block.b + v), turned, "truck")
 
 
-def _site(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
+def _site(canvas: Canvas, block: Plot, biome: Biome) -> None:
     """A building site: bare ground, a slab with the first walls, heaps of earth and sand."""
     rng = canvas.rng
-    xy = frame.xy(block.a, block.b)
+    xy = block.at()
     ring = rectangle(*xy, block.length, block.depth, block.heading)
     nature.surface(
         canvas, ring, pick(rng, biome.soil), 0.12, nature.SEMANTIC_BARE, "construction site"
@@ -185,7 +168,7 @@ def _site(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
     for _ in range(int(rng.integers(3, 9))):
         u, v = rng.uniform(-0.4, 0.4, 2) * slab
         wall = rectangle(
-            *frame.xy(block.a + u, block.b + v),
+            *block.frame.xy(block.a + u, block.b + v),
             rng.uniform(3, 12),
             0.4,
             block.heading + rng.choice([0, np.pi / 2]),
@@ -194,11 +177,11 @@ def _site(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
         canvas.paint(canvas.patch([wall]), pick(rng, PAVING), number=0, above_shadow=True)
     for _ in range(int(rng.integers(2, 8))):
         u, v = rng.uniform(-0.45, 0.45, 2) * (block.length, block.depth)
-        nature.heap(canvas, *frame.xy(block.a + u, block.b + v), rng.uniform(1.5, 6), biome)
+        nature.heap(canvas, *block.frame.xy(block.a + u, block.b + v), rng.uniform(1.5, 6), biome)
 
 
-def _lot(canvas: Canvas, frame: Frame, block: Block, biome: Biome) -> None:
-    xy = frame.xy(block.a, block.b)
+def _lot(canvas: Canvas, block: Plot, biome: Biome) -> None:
+    xy = block.at()
     streets.parking(canvas, *xy, block.length * 0.9, block.depth * 0.9, block.heading)
 
 

@@ -70,56 +70,68 @@ def add_tree(
     if not (-margin < x < canvas.side_m + margin and -margin < y < canvas.side_m + margin):
         return 0
     height = radius * rng.uniform(0.8, 2.2)
-    shadow_at = np.array([x, y]) + canvas.sun.shadow_per_m * height * 0.6
-    stretch = 1 + 0.5 * height / np.tan(canvas.sun.elevation_rad) / (2 * radius)
-    sun_angle = float(np.arctan2(canvas.sun.direction[1], canvas.sun.direction[0]))
-    wobble = 1 + 0.12 * rng.standard_normal(14)
-    ring = circle(0, 0, radius * 0.95, 14, wobble) * (min(stretch, 2.2), 1.0)
-    c, s = np.cos(sun_angle), np.sin(sun_angle)
-    ring = ring @ np.array([[c, s], [-s, c]]) + shadow_at
-    shadow = canvas.patch([ring])
-    if shadow is not None:
-        below = canvas.shadow[shadow.window]
-        np.maximum(below, shadow.alpha * 0.9, out=below)
-    side_px = 2 * margin / canvas.gsd_m
-    col0, row0 = x / canvas.gsd_m - side_px / 2, y / canvas.gsd_m - side_px / 2
-    c0, r0 = max(int(np.floor(col0)), 0), max(int(np.floor(row0)), 0)
-    c1 = min(int(np.ceil(col0 + side_px)) + 1, canvas.size_px)
-    r1 = min(int(np.ceil(row0 + side_px)) + 1, canvas.size_px)
-    if c1 <= c0 or r1 <= r0:
+    _shade_under(canvas, x, y, radius, height)
+    drawn = _crown_on(canvas, x, y, margin)
+    if drawn is None:
         return 0
-    scale = _SPRITE_PX / side_px
-    # Inverse map: canvas pixel -> sprite pixel, the lit side turned to the sun.
-    half = _SPRITE_PX / 2
-    offset = np.array([c0 + 0.5 - x / canvas.gsd_m, r0 + 0.5 - y / canvas.gsd_m])
-    turn = np.array([[c, s], [-s, c]]) * scale
-    matrix = np.column_stack([turn, turn @ offset + half - 0.5])
-    sprites = _crowns()
-    sprite = sprites[int(rng.integers(len(sprites)))]
-    if rng.random() < 0.5:
-        sprite = sprite[::-1]
-    if scale > 1.5:
-        shrink = max(int(scale), 1)
-        small = cv2.resize(
-            sprite, (_SPRITE_PX // shrink, _SPRITE_PX // shrink), interpolation=cv2.INTER_AREA
-        )
-        matrix = matrix / shrink
-        sprite = small
-    drawn = cv2.warpAffine(
-        np.ascontiguousarray(sprite),
-        matrix,
-        (c1 - c0, r1 - r0),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
-    patch = Patch(r0, c0, np.ascontiguousarray(drawn[..., 0]), canvas.gsd_m)
+    patch, light = drawn
     colour = pick(rng, biome.tree, 14)
     number = number or canvas.new_id(
         name, colour=colour_name(colour), height_m=round(float(height), 1)
     )
     canvas.paint(
-        patch, colour * drawn[..., 1:], number=number, semantic=SEMANTIC_TREE, above_shadow=True
+        patch, colour * light[..., None], number=number, semantic=SEMANTIC_TREE, above_shadow=True
     )
     return number
+
+
+def _sun_turn(canvas: Canvas) -> np.ndarray:
+    """Rotation (2, 2), for row vectors, that takes +x to the direction of the sun."""
+    c, s = canvas.sun.direction
+    return np.array([[c, s], [-s, c]])
+
+
+def _shade_under(canvas: Canvas, x: float, y: float, radius: float, height: float) -> None:
+    """An uneven ellipse on the ground, drawn out away from the sun."""
+    middle = np.array([x, y]) + canvas.sun.shadow_per_m * height * 0.6
+    stretch = 1 + 0.5 * height / np.tan(canvas.sun.elevation_rad) / (2 * radius)
+    ring = circle(0, 0, radius * 0.95, 14, 1 + 0.12 * canvas.rng.standard_normal(14))
+    patch = canvas.patch([(ring * (min(stretch, 2.2), 1.0)) @ _sun_turn(canvas) + middle])
+    if patch is not None:
+        below = canvas.shadow[patch.window]
+        np.maximum(below, patch.alpha * 0.9, out=below)
+
+
+def _crown_on(canvas: Canvas, x: float, y: float, margin: float) -> tuple[Patch, np.ndarray] | None:
+    """A sprite on the canvas's pixels: its coverage, and its light (rows, cols)."""
+    rng = canvas.rng
+    middle = np.array([x, y]) / canvas.gsd_m
+    side_px = 2 * margin / canvas.gsd_m
+    col0, row0 = np.maximum(np.floor(middle - side_px / 2).astype(int), 0)
+    col1, row1 = np.minimum(np.ceil(middle + side_px / 2).astype(int) + 1, canvas.size_px)
+    if col1 <= col0 or row1 <= row0:
+        return None
+    sprites = _crowns()
+    sprite = sprites[int(rng.integers(len(sprites)))]
+    if rng.random() < 0.5:
+        sprite = sprite[::-1]
+    # Shrunk first where the crown is small: warping alone would skip most of its pixels.
+    shrink = max(int(_SPRITE_PX / side_px), 1)
+    small_px = max(_SPRITE_PX // shrink, 2)
+    if shrink > 1:
+        sprite = cv2.resize(sprite, (small_px, small_px), interpolation=cv2.INTER_AREA)
+    # Canvas pixel -> sprite pixel, the lit side turned to the sun.
+    turn = _sun_turn(canvas) * (small_px / side_px)
+    offset = np.array([col0, row0]) + 0.5 - middle
+    matrix = np.column_stack([turn, turn @ offset + small_px / 2 - 0.5])
+    drawn = cv2.warpAffine(
+        np.ascontiguousarray(sprite),
+        matrix,
+        (int(col1 - col0), int(row1 - row0)),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    alpha = np.ascontiguousarray(drawn[..., 0])
+    return Patch(int(row0), int(col0), alpha, canvas.gsd_m), drawn[..., 1]
 
 
 def add_clump(canvas: Canvas, x: float, y: float, radius: float, biome: Biome) -> None:
