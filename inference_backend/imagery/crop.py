@@ -23,7 +23,7 @@ CLOSEST_LEVEL, FARTHEST_LEVEL = 4, -14
 SNAP = 4
 USUAL_GSD_M = 0.2
 """First look at a click: about this much ground a pixel shows most roofs whole (chosen on held-out roofs)."""
-OBJECT_PX = 110
+OBJECT_PX = 90
 """Long side at which the network sees objects best: the middle of what it was trained on."""
 SMALL_PX, LARGE_PX = 60.0, 200.0
 MOST_OF_A_WINDOW = 0.7

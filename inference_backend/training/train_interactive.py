@@ -32,7 +32,8 @@ class Recipe:
     weight_decay: float = 0.03
     ema: float = 0.998
     clip: float = 1.0
-    corrected: float = 0.5
+    corrected: float = 0.6
+    joined: float = 0.12
     most_corrections: int = 3
     save_every_s: float = 120.0
     threads: int = 2
@@ -81,13 +82,14 @@ class Trainer:
             group["lr"] = self._lr()
         self.net.train()
         x = normalise(images.to(self.device))
+        rounds = self._rounds()
         sets = [PromptSet(mask, self.rng, PromptMix()) for mask in masks.numpy()]
+        if rounds:
+            masks = self._joined(masks)
         with torch.autocast(self.device, torch.bfloat16):
             features = expand(self.net.encoder(x), self.plan.prompts_an_image)
-            rounds = int(self.rng.integers(1, self.recipe.most_corrections + 1))
-            if self.step > 200 and self.rng.random() < self.recipe.corrected:
-                for _ in range(rounds):
-                    self._ask_and_correct(features, sets, masks)
+            for _ in range(rounds):
+                self._ask_and_correct(features, sets, masks)
             output = self.net.decoder(features, self._prompts(sets))
         several = torch.tensor(
             [float(len(s.clicks) == 1 and s.box is None) for s in sets], device=self.device
@@ -109,6 +111,21 @@ class Trainer:
                 union = (truth | found).sum((1, 2))
                 figures[name] = float(((truth & found).sum((1, 2)) / np.maximum(union, 1)).mean())
         return figures | {"loss": float(loss.detach())}
+
+    def _rounds(self) -> int:
+        """How many corrected clicks this step simulates; none while the network knows nothing yet."""
+        if self.step <= 200 or self.rng.random() >= self.recipe.corrected:
+            return 0
+        return int(self.rng.integers(1, self.recipe.most_corrections + 1))
+
+    def _joined(self, masks: Tensor) -> Tensor:
+        """Some targets grow by a neighbour of theirs: a later click may add what lies apart."""
+        joined = masks.clone()
+        for i in range(len(masks)):
+            mate = i + 1 if i % self.plan.prompts_an_image == 0 else i - 1
+            if mate < len(masks) and self.rng.random() < self.recipe.joined:
+                joined[i] = torch.maximum(masks[i], masks[mate])
+        return joined
 
     @torch.no_grad()
     def _ask_and_correct(

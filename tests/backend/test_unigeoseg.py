@@ -107,14 +107,14 @@ def test_regions_are_empty_without_their_prompt():
 def test_drawn_prompts_reach_the_drawn_map():
     square = np.array([[16, 16], [48, 16], [48, 48], [16, 48]], float)
     lasso = prompt_tensors([Prompt("lasso", square)], 16, 16, None)
-    assert lasso.drawn[0, 0].sum().item() == pytest.approx(64, abs=2)
+    assert lasso.drawn[0, 0].sum().item() == pytest.approx(64, abs=5)
     scribble = prompt_tensors(
         [Prompt("scribble", np.array([[10.0, 32.0], [54.0, 32.0]]))], 16, 16, None
     )
     assert scribble.drawn[0, 0, 8, 3:13].mean() > 0.2
     start = prompt_tensors([Prompt("mask", square)], 16, 16, None)
     assert start.has_previous.item() == 1
-    assert start.previous.sum().item() == pytest.approx(64, abs=2)
+    assert start.previous.sum().item() == pytest.approx(64, abs=5)
     removed = prompt_tensors(
         [click(30, 30), Prompt("scribble", np.array([[10.0, 9.0], [54.0, 9.0]]), 0)], 16, 16, None
     )

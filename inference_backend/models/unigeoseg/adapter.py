@@ -26,7 +26,7 @@ CARD = ModelCard(
     id="default-2d",
     title="CitySeg default (compact UniGeoSeg)",
     prompts=("point", "box", "scribble", "lasso", "mask"),
-    input_px=384,
+    input_px=224,
     licence="GPL-2.0-or-later",
     memory_mb=600,
     source="trained by this project; see the model card",
@@ -154,15 +154,15 @@ def _samples(prompt: Prompt) -> np.ndarray:
     return prompt.xy[np.round(along).astype(int)]
 
 
-def _fixed(xy: np.ndarray, scale: float) -> np.ndarray:
+def _fixed(xy: np.ndarray) -> np.ndarray:
     """OpenCV's fixed-point coordinates (4 fractional bits): pixel centres are whole numbers there."""
-    return np.round((xy * scale - 0.5) * 16).astype(np.int32)
+    return np.round((xy - 0.5) * 16).astype(np.int32)
 
 
 def _filled(xy: np.ndarray, height4: int, width4: int) -> np.ndarray:
     """float32 (height4, width4): how much of each cell a ring covers."""
-    canvas = np.zeros((height4 * 2, width4 * 2), np.uint8)
-    cv2.fillPoly(canvas, [_fixed(xy, 0.5)], 255, shift=4)
+    canvas = np.zeros((height4 * 4, width4 * 4), np.uint8)
+    cv2.fillPoly(canvas, [_fixed(xy)], 255, shift=4)
     return (
         cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     )
@@ -170,7 +170,7 @@ def _filled(xy: np.ndarray, height4: int, width4: int) -> np.ndarray:
 
 def _stroke(xy: np.ndarray, height4: int, width4: int) -> np.ndarray:
     canvas = np.zeros((height4 * 4, width4 * 4), np.uint8)
-    cv2.polylines(canvas, [_fixed(xy, 1.0)], False, 255, SCRIBBLE_WIDTH_PX, shift=4)
+    cv2.polylines(canvas, [_fixed(xy)], False, 255, SCRIBBLE_WIDTH_PX, shift=4)
     return (
         cv2.resize(canvas, (width4, height4), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     )
