@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from qgis.core import QgsPointXY, QgsProject, QgsRasterLayer
 from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
@@ -13,6 +14,7 @@ from qgis.PyQt.QtWidgets import QAction, QApplication, QMainWindow, QToolBar
 
 from cityseg_qgis.plugin import CitySegPlugin
 
+PATIENCE_S = 200
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 NONE, SHIFT, CTRL = (
     Qt.KeyboardModifier.NoModifier,
@@ -164,6 +166,15 @@ def move(view, pixel: QPoint, button=LEFT, modifiers=NONE) -> None:
     """QTest.mouseMove says that no button is down, so the event is made by hand."""
     event = QMouseEvent(QEvent.Type.MouseMove, QPointF(pixel), Qt.MouseButton.NoButton, button, modifiers)
     QApplication.sendEvent(view, event)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Run the event loop until `condition()`; a process that imports torch on a loaded machine takes its time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain")
+        QTest.qWait(10)
 
 
 def settle() -> None:
