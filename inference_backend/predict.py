@@ -21,7 +21,7 @@ from inference_backend.imagery.source import RasterSource
 from inference_backend.interactive import segment_object
 from inference_backend.models.base import Embedding, PromptableModel
 from inference_backend.prompts import Prompt
-from inference_backend.vector.clean import clean
+from inference_backend.vector.clean import DEFAULT_TOLERANCE_PX, clean
 from inference_backend.vector.contour import polygonize
 from inference_backend.vector.measure import GroundMetres, area_m2, perimeter_m
 
@@ -130,15 +130,19 @@ def outline(
     source: RasterSource,
     options: AnswerOptions,
 ) -> BaseGeometry:
-    """Polygons of `probability` (h, w) over `window`, in the source frame, valid, maybe empty."""
-    return clean(
-        polygonize(probability, options.threshold),
-        window_transform(source.transform, window, probability.shape),
-        options.tolerance_m,
-        options.min_area_m2,
-        options.min_hole_m2,
-        GroundMetres.of(source),
-    )
+    """Polygons of `probability` (h, w) over `window`, in the source frame, valid, maybe empty.
+
+    The default tolerance is half a pixel of the mask or of the source, whichever is coarser: a model that looks from
+    near must not trace what the source does not resolve.
+    """
+    metres = GroundMetres.of(source)
+    placed = window_transform(source.transform, window, probability.shape)
+    tolerance_m = options.tolerance_m
+    if tolerance_m is None:
+        coarser_m = max(metres.gsd_m(placed), metres.gsd_m(source.transform))
+        tolerance_m = DEFAULT_TOLERANCE_PX * coarser_m
+    contours = polygonize(probability, options.threshold)
+    return clean(contours, placed, tolerance_m, options.min_area_m2, options.min_hole_m2, metres)
 
 
 def window_transform(

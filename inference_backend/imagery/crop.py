@@ -26,6 +26,8 @@ USUAL_GSD_M = 0.2
 OBJECT_PX = 90
 """Long side at which the network sees objects best: the middle of what it was trained on."""
 SMALL_PX, LARGE_PX = 60.0, 200.0
+LOOKS = (0.7, 1.4)
+"""Zooms of the first looks at a click, as factors (chosen on held-out roofs)."""
 MOST_OF_A_WINDOW = 0.7
 EDGE = 0.02
 TELLS_SIZE = ("box", "lasso", "mask")
@@ -72,6 +74,17 @@ def plan_window(source: RasterSource, first: Prompt, card: ModelCard) -> CropWin
         scale = 1.0
     scale = min(scale, MOST_OF_A_WINDOW * card.input_px / extent_px)
     return _window((x0 + x1) / 2, (y0 + y1) / 2, scale, card)
+
+
+def first_looks(source: RasterSource, first: Prompt, card: ModelCard) -> list[CropWindow]:
+    """Windows from which to look at an object before its size is known: one if the prompt or the model settles it."""
+    window = plan_window(source, first, card)
+    if not _zooms(card) or first.kind in TELLS_SIZE:
+        return [window]
+    x0, y0, x1, y1 = first.bounds
+    centre = (x0 + x1) / 2, (y0 + y1) / 2
+    looks = [_window(*centre, window.scale * factor, card) for factor in LOOKS]
+    return [look for look in looks if _holds(look, first)] or [window]
 
 
 def zoomed_window(

@@ -12,7 +12,7 @@ from inference_backend.errors import Cancelled, InvalidInput
 from inference_backend.imagery.crop import covering_window, plan_window, zoomed_window
 from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.imagery.source import pixels_source
-from inference_backend.interactive import segment_object
+from inference_backend.interactive import segment_object, shown_parts
 from inference_backend.models import registry
 from inference_backend.models.base import ModelCard
 from inference_backend.prompts import Prompt
@@ -127,6 +127,21 @@ def test_small_and_large_objects_are_found_at_their_place(roofs, model):
             row0 + (rows.max() + 1) * scale,
         )
         assert np.abs(np.array(found) - truth).max() < 6
+
+
+def test_small_parts_that_no_click_shows_are_dropped():
+    probability = np.zeros((60, 60), np.float32)
+    probability[5:25, 5:25] = 0.9  # shown
+    probability[40:45, 40:45] = 0.8  # a look-alike, much smaller
+    probability[5:22, 35:55] = 0.7  # nearly as large: perhaps the other half
+    kept = shown_parts(probability, [click(10, 10)])
+    assert kept[42, 42] == 0
+    assert kept[10, 40] == np.float32(0.7)
+    assert np.array_equal(kept[:30, :30], probability[:30, :30])
+    assert np.array_equal(shown_parts(probability, [click(30, 30)]), probability)
+    assert np.array_equal(shown_parts(probability, [box(0, 0, 60, 60)]), probability)
+    both = shown_parts(probability, [click(10, 10), click(42, 42)])
+    assert np.array_equal(both, probability)
 
 
 @pytest.mark.parametrize("prompts", [[click(900, 100)], [click(100, 100), click(100, -50)]])
