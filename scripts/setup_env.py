@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from cityseg_qgis.worker.environment import scrubbed_environment  # noqa: E402
 from cityseg_qgis.worker.installer import places, plan, pythons, requirements  # noqa: E402
+from cityseg_qgis.worker.installer.certificates import with_system_certificates  # noqa: E402
 from cityseg_qgis.worker.installer.diagnose import diagnose  # noqa: E402
 
 REQUIREMENTS = ROOT / "requirements"
@@ -167,7 +168,7 @@ def _run(step: plan.Step) -> None:
     sys.stdout.flush()
     if step.writes:
         step.writes[0].write_text(step.writes[1], encoding="utf-8")
-    environment = scrubbed_environment()
+    environment = with_system_certificates(scrubbed_environment())
     with subprocess.Popen(
         step.argv,
         cwd=step.cwd,

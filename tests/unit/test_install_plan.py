@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cityseg_qgis.worker.installer import places, plan, pythons, requirements
+from cityseg_qgis.worker.installer import certificates, places, plan, pythons, requirements
 from inference_backend.weights import store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,3 +224,16 @@ def test_the_probe_code_runs_in_this_python():
     assert probe.python.startswith("3.")
     assert list(probe.found) == ["json"]
     assert list(probe.broken) == ["no_such_module"]
+
+
+def test_uv_trusts_what_the_system_trusts_where_it_has_a_store():
+    present, absent = (lambda path: True), (lambda path: False)
+    assert certificates.with_system_certificates({}, "linux", present)["UV_SYSTEM_CERTS"] == "1"
+    assert certificates.with_system_certificates({}, "linux", absent) == {}
+    assert certificates.with_system_certificates({}, "win32", absent)["UV_SYSTEM_CERTS"] == "1"
+    assert (
+        certificates.with_system_certificates({"UV_SYSTEM_CERTS": "0"}, "linux", present)[
+            "UV_SYSTEM_CERTS"
+        ]
+        == "0"
+    )

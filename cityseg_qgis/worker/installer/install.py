@@ -15,6 +15,7 @@ from qgis.PyQt.QtCore import QObject, QProcessEnvironment, QStorageInfo, pyqtSig
 from cityseg_qgis import about
 from cityseg_qgis.errors import CitySegError
 from cityseg_qgis.worker.installer import places, plan, pythons, requirements
+from cityseg_qgis.worker.installer.certificates import with_system_certificates
 from cityseg_qgis.worker.installer.diagnose import diagnose
 from cityseg_qgis.worker.installer.lock import InstallLock
 from cityseg_qgis.worker.installer.proxy import with_qgis_proxy
@@ -262,8 +263,9 @@ class Installer(QObject):
 
 def process_environment() -> QProcessEnvironment:
     """The scrubbed environment with QGIS's proxy, as every child of the installer gets it."""
+    clean = with_system_certificates(child_environment(os.environ))
     environment = QProcessEnvironment()
-    for name, value in with_qgis_proxy(child_environment(os.environ)).items():
+    for name, value in with_qgis_proxy(clean).items():
         environment.insert(name, value)
     return environment
 

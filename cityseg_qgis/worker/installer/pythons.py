@@ -69,7 +69,9 @@ def bootstrap_candidates(path: str, platform: str = sys.platform) -> list[str]:
     # Windows puts a stub that opens the Microsoft Store where Python would be.
     candidates = [program for program in candidates if "WindowsApps" not in program]
     # Several names, one interpreter: trying it again would fail again.
-    return list({str(Path(program).resolve()): program for program in reversed(candidates)}.values())[::-1]
+    return list(
+        {str(Path(program).resolve()): program for program in reversed(candidates)}.values()
+    )[::-1]
 
 
 def probe_step(python: str, cwd: Path) -> plan.Step:
