@@ -63,7 +63,7 @@ def tidy_window():
     for dock in window.findChildren(QDockWidget):
         if dock.objectName() not in ("CitySegDock", "Layers"):
             dock.hide()
-    keep = ("CitySegToolBar", "mMapNavToolBar", "mFileToolBar", "mDigitizeToolBar", "mAttributesToolBar")
+    keep = ("CitySegToolBar", "mMapNavToolBar", "mFileToolBar")
     for bar in window.findChildren(QToolBar):
         if bar.parent() is window and bar.objectName() not in keep:
             bar.hide()
@@ -122,13 +122,15 @@ def run():
     QgsProject.instance().addMapLayer(layer)
     canvas = iface.mapCanvas()
     canvas.setDestinationCrs(layer.crs())
-    extent = QgsRectangle(layer.extent())
-    extent.scale(0.62)
-    canvas.setExtent(extent)
     plugin = qgis.utils.plugins["cityseg_qgis"]
     dock, interaction = plugin.dock, plugin.dock.panel.interaction
     dock.setUserVisible(True)
     iface.mainWindow().resizeDocks([dock], [340], Qt.Orientation.Horizontal)
+    wait(1500)
+    extent = QgsRectangle(layer.extent())
+    extent.scale(0.5)
+    canvas.setExtent(extent)
+    canvas.refresh()
     wait(1500)
     dock.panel.prompt_step.start_button.click()
     wait_for(lambda: interaction.client.state == "ready")

@@ -6,13 +6,14 @@ from typing import Optional
 
 from qgis.core import QgsApplication, QgsProject
 from qgis.gui import QgisInterface, QgsDockWidget
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import QSize, Qt
 from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from cityseg_qgis.about import TITLE
 from cityseg_qgis.core.backend import missing_backend
 from cityseg_qgis.core.interaction import Interaction
 from cityseg_qgis.gui.doctor_dialog import DoctorDialog
+from cityseg_qgis.gui.help_dialog import HelpDialog
 from cityseg_qgis.gui.interact_panel import InteractPanel
 from cityseg_qgis.gui.look import PANEL_STYLE
 from cityseg_qgis.gui.widgets import flat_button
@@ -20,6 +21,7 @@ from cityseg_qgis.i18n import tr
 
 OPTIONS_PAGE = "CitySegOptions"
 _LEAST_WIDTH_PX = 300
+_FOOT_ICON_PX = 16
 
 
 class CitySegDock(QgsDockWidget):
@@ -37,6 +39,9 @@ class CitySegDock(QgsDockWidget):
         self._iface = iface
         self.panel = InteractPanel(iface, interaction, project, self)
         self.panel.install_wanted.connect(self.open_install_dialog)
+        # On the parts: set on the widget around the scroll area, desktop QGIS 3.22 shows none of it.
+        for part in (self.panel, self.panel.status_line):
+            part.setStyleSheet(PANEL_STYLE)
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -49,8 +54,9 @@ class CitySegDock(QgsDockWidget):
         column.addWidget(area, 1)
         column.addWidget(self.panel.status_line)
         column.addLayout(self._foot(whole))
-        whole.setStyleSheet(PANEL_STYLE)
-        whole.setMinimumWidth(_LEAST_WIDTH_PX)
+        # Nothing is cut off on the right when the scroll bar shows.
+        needed_px = self.panel.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
+        whole.setMinimumWidth(max(_LEAST_WIDTH_PX, needed_px))
         self.setWidget(whole)
         self.visibilityChanged.connect(self._on_visibility_changed)
         self.refresh_banner()
@@ -74,23 +80,27 @@ class CitySegDock(QgsDockWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()
 
+    def open_help(self) -> None:
+        """Mouse, keys and operations on one page."""
+        dialog = HelpDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
     def _foot(self, parent: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setContentsMargins(8, 2, 8, 6)
+        row.setSpacing(2)
         row.addStretch(1)
+        doctor_hint = tr("Check the backend and make a report to paste into a bug report")
         for name, icon, caption, hint, slot in (
-            ("CitySegOpenLog", "/mMessageLog.svg", tr("Log"), tr("Open QGIS's message log"), self._open_log),
-            (
-                "CitySegOpenDoctor",
-                "/mActionHelpContents.svg",
-                tr("Doctor"),
-                tr("Check the backend and make a report to paste into a bug report"),
-                self.open_doctor,
-            ),
-            ("CitySegOpenOptions", "/mActionOptions.svg", tr("Options"), tr("CitySeg's options"), self._open_options),
+            ("Help", "/mActionHelpContents.svg", tr("Help"), tr("Mouse, keys and operations"), self.open_help),
+            ("Doctor", "/mIconSuccess.svg", tr("Doctor"), doctor_hint, self.open_doctor),
+            ("Log", "/mMessageLog.svg", tr("Log"), tr("Open QGIS's message log"), self._open_log),
+            ("Options", "/mActionOptions.svg", tr("Options"), tr("CitySeg's options"), self._open_options),
         ):
             button = flat_button(QgsApplication.getThemeIcon(icon), caption, hint, parent)
-            button.setObjectName(name)
+            button.setObjectName(f"CitySegOpen{name}")
+            button.setIconSize(QSize(_FOOT_ICON_PX, _FOOT_ICON_PX))
             button.setAutoRaise(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(slot)

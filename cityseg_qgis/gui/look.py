@@ -67,7 +67,7 @@ QToolButton#CitySegSegment {{
 }}
 QToolButton#CitySegSegment:hover {{ border-color: {ACCENT}; }}
 QToolButton#CitySegSegment:checked {{
-    background: {ACCENT}; color: white; border-color: {ACCENT_DARK};
+    background: #d9ecfc; color: #0b3d66; border: 2px solid {ACCENT};
 }}
 QToolButton#CitySegSegment:disabled {{ color: palette(mid); }}
 QProgressBar#CitySegBusy {{

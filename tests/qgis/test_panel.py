@@ -186,3 +186,18 @@ def test_buttons_that_would_do_nothing_are_grey(session, roofs):
     assert [b.isEnabled() for b in (step.undo_button, step.redo_button, step.clear_button)] == [True, False, True]
     step.undo_button.click()
     assert [b.isEnabled() for b in (step.undo_button, step.redo_button, step.clear_button)] == [False, True, False]
+
+
+@pytest.mark.parametrize("name", ["Help", "Doctor"])
+def test_the_foot_opens_help_and_doctor(session, name):
+    dock = session.plugin.dock
+    dock.findChild(object, f"CitySegOpen{name}").click()
+    settle()
+    dialog = dock.findChild(object, f"CitySeg{name}")
+    assert dialog is not None
+    if name == "Help":
+        assert "Ctrl+Shift+Z" in dialog.browser.toPlainText()
+    else:
+        # The backend of this test is a command of its own, which the doctor cannot look into.
+        wait_until(lambda: "command of your own" in dialog.text.toPlainText())
+    dialog.close()
