@@ -8,7 +8,8 @@ from pathlib import Path
 
 import qgis.utils
 from qgis.core import QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
-from qgis.PyQt.QtCore import QEventLoop, QPoint, Qt, QTimer
+from qgis.PyQt.QtCore import QEvent, QEventLoop, QPoint, QPointF, Qt, QTimer
+from qgis.PyQt.QtGui import QMouseEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QToolBar
 from qgis.utils import iface
@@ -79,40 +80,33 @@ def click(canvas, x, y, button=Qt.MouseButton.LeftButton):
     QTest.mouseClick(view, button, Qt.KeyboardModifier.NoModifier, at)
 
 
-def drag_box(canvas, ring):
-    """Drag over the bounds of a ring."""
-    xs, ys = [x for x, _ in ring], [y for _, y in ring]
-    start, end = pixel(canvas, min(xs), max(ys)), pixel(canvas, max(xs), min(ys))
-    view, left, none = canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    QTest.mousePress(view, left, none, start)
-    for step in range(1, 9):
-        _drag(view, start + (end - start) * step / 8)
-    QTest.mouseRelease(view, left, none, end)
-
-
-def _drag(view, at):
-    """QTest.mouseMove presses no button, so the event is made by hand."""
-    from qgis.PyQt.QtCore import QEvent, QPointF
-    from qgis.PyQt.QtGui import QMouseEvent
-
-    left = Qt.MouseButton.LeftButton
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, QPointF(at), left, left, Qt.KeyboardModifier.NoModifier
-    )
-    QApplication.sendEvent(view, event)
+def drag(canvas, places, modifiers=Qt.KeyboardModifier.NoModifier, hold_ms=0):
+    """Press at the first map position, wait, move through the others, release at the last."""
+    view, left, way = canvas.viewport(), Qt.MouseButton.LeftButton, [pixel(canvas, *p) for p in places]
+    QTest.mousePress(view, left, modifiers, way[0])
+    wait(hold_ms)
+    for start, end in zip(way, way[1:]):
+        for step in range(1, 9):
+            # QTest.mouseMove presses no button, so the event is made by hand.
+            at = QPointF(start + (end - start) * step / 8)
+            event = QMouseEvent(QEvent.Type.MouseMove, at, left, left, modifiers)
+            QApplication.sendEvent(view, event)
+    QTest.mouseRelease(view, left, modifiers, way[-1])
 
 
 def prompt(canvas, feature):
-    """Play one prompt of the scene; False for a kind that needs a longer gesture."""
-    kind, ring = feature["geometry"]["type"], feature["geometry"]["coordinates"]
-    remove = feature["properties"].get("label", 1) == 0
+    """Play one prompt of the scene."""
+    kind, places = feature["geometry"]["type"], feature["geometry"]["coordinates"]
     if kind == "Point":
-        click(canvas, *ring[:2], Qt.MouseButton.RightButton if remove else Qt.MouseButton.LeftButton)
-    elif kind == "Polygon":
-        drag_box(canvas, ring[0])
+        remove = feature["properties"].get("label", 1) == 0
+        click(canvas, *places[:2], Qt.MouseButton.RightButton if remove else Qt.MouseButton.LeftButton)
+    elif kind == "LineString":
+        drag(canvas, places, hold_ms=600)
+    elif len(places[0]) == 5:
+        xs, ys = [x for x, _ in places[0]], [y for _, y in places[0]]
+        drag(canvas, [(min(xs), max(ys)), (max(xs), min(ys))])
     else:
-        return False
-    return True
+        drag(canvas, places[0], Qt.KeyboardModifier.ControlModifier)
 
 
 def run():
@@ -128,14 +122,13 @@ def run():
     iface.mainWindow().resizeDocks([dock], [340], Qt.Orientation.Horizontal)
     wait(1500)
     extent = QgsRectangle(layer.extent())
-    extent.scale(0.5)
+    extent.scale(0.66)
     canvas.setExtent(extent)
     canvas.refresh()
     wait(1500)
     dock.panel.prompt_step.start_button.click()
     wait_for(lambda: interaction.client.state == "ready")
     grab("dock.png")
-    dock.panel.accept_step.class_edit.setText("building")
     done, pictured = 0, False
     view = canvas.extent()
     for features in objects().values():
@@ -144,9 +137,9 @@ def run():
             xy = xy[0]
         if not view.contains(QgsPointXY(*xy[:2])):
             continue
-        if not all(prompt(canvas, feature) for feature in features):
-            interaction.session.next_object()
-            continue
+        dock.panel.accept_step.class_edit.setText(features[0]["properties"].get("class") or "building")
+        for feature in features:
+            prompt(canvas, feature)
         wait_for(lambda: not interaction.busy)
         if len(features) > 1 and not pictured:
             grab("preview.png")

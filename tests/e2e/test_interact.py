@@ -2,116 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from pathlib import Path
-
 import pytest
 from qgis.core import (
-    QgsCoordinateReferenceSystem,
     QgsGeometry,
     QgsProject,
     QgsRasterLayer,
-    QgsSettings,
     QgsVectorLayer,
     QgsVectorLayerUtils,
 )
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import Qt
 
 from cityseg_qgis import settings
 from cityseg_qgis.core.frames import transformed_geometry
-from cityseg_qgis.worker.client import READY
 from tests.data import gdal_scenes as scenes
-from tests.workers.client_harness import alive
-from tests.workers.desktop import CTRL, RIGHT, SHIFT, Session, settle, wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("CITYSEG_PYTHON", ROOT / ".venv" / "bin" / "python"))
-BACKEND = ROOT / "tests" / "workers" / "colour_backend.py"
-UTM = QgsCoordinateReferenceSystem(scenes.UTM)
-DEGREES = QgsCoordinateReferenceSystem("EPSG:4326")
-MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
-RED_AT, BLUE_AT = scenes.place(*scenes.middle(scenes.RED)), scenes.place(*scenes.middle(scenes.BLUE))
-# 60 × 40 and 60 × 80 pixels of 0.5 m; the outline may be off by a fraction of a pixel along its edge.
-RED_M2, BLUE_M2, SLACK_M2 = 600.0, 1200.0, 30.0
-
-
-@pytest.fixture(scope="module")
-def loaded(qgis_app, tmp_path_factory):
-    """The plugin and its process, once for all tests here: importing torch takes longer than any of them."""
-    gate = tmp_path_factory.mktemp("gate") / "open"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLOUR_GATE", str(gate))
-        patch.setenv("CITYSEG_COMMAND", f"{PYTHON} -I {BACKEND}")
-        QgsSettings().remove(settings.GROUP)
-        session = Session()
-        session.gate = gate
-        yield session
-        session.close()
-        QgsSettings().remove(settings.GROUP)
-
-
-@pytest.fixture
-def session(loaded):
-    """Nothing prompted, no layer, the defaults chosen."""
-    loaded.gate.touch()
-    yield loaded
-    loaded.gate.touch()
-    loaded.interaction.clear()
-    loaded.interaction.session.next_object()
-    loaded.panel.set_prompting(False)
-    QgsProject.instance().clear()
-    loaded.desktop.bar.clearWidgets()
-    loaded.panel.accept_step.operations.buttons["add"].click()
-    loaded.panel.accept_step.class_edit.clear()
-    QgsSettings().remove(settings.GROUP)
-    settle()
-
-
-@pytest.fixture
-def gate(session):
-    """While this file is missing, the model's encoder waits."""
-    return session.gate
-
-
-@pytest.fixture
-def fault(session):
-    """Makes the next process of the backend fail in a certain way."""
-
-    def set_fault(kind):
-        os.environ["COLOUR_FAULT"] = kind
-        session.interaction.client.restart()
-
-    yield set_fault
-    os.environ.pop("COLOUR_FAULT", None)
-    session.interaction.client.restart()
-
-
-@pytest.fixture
-def roofs(session, tmp_path):
-    """The scene on the map, prompting on."""
-    layer = QgsRasterLayer(str(scenes.write(tmp_path / "roofs.tif", scenes.roofs())), "roofs")
-    session.desktop.show(layer)
-    session.panel.set_prompting(True)
-    return layer
-
-
-def answered(session):
-    wait_until(lambda: not session.interaction.busy)
-    settle()
-    return session.interaction.preview
-
-
-def accept(session):
-    session.desktop.key(Qt.Key.Key_Return)
-    return session.interaction.target
-
-
-def iou(geometry, crs, rectangle):
-    mine = transformed_geometry(geometry, crs, UTM)
-    truth = QgsGeometry.fromWkt(scenes.rectangle_wkt(rectangle))
-    return mine.intersection(truth).area() / mine.combine(truth).area()
+from tests.e2e.outlines import (
+    BLUE_AT,
+    BLUE_M2,
+    DEGREES,
+    MERCATOR,
+    RED_AT,
+    RED_M2,
+    SLACK_M2,
+    UTM,
+    accept,
+    answered,
+    iou,
+)
+from tests.workers.desktop import CTRL, RIGHT, SHIFT, settle
 
 
 def test_a_click_becomes_an_outline_and_enter_a_feature(session, roofs):
@@ -252,122 +169,6 @@ def test_an_image_with_a_turned_geotransform(session, tmp_path, transform):
     assert preview.area_m2 == pytest.approx(60 * 40 * abs(a * e - b * d), rel=0.05)
 
 
-def test_the_newest_prompts_win(session, roofs, gate):
-    gate.unlink()
-    session.desktop.click(RED_AT)
-    session.desktop.click(scenes.place(45, 65))
-    session.desktop.key(Qt.Key.Key_Z, CTRL)
-    session.desktop.click(BLUE_AT)
-    gate.touch()
-    preview = answered(session)
-    assert preview.prompts == session.interaction.session.prompts
-    assert preview.area_m2 > RED_M2 + 300
-
-
-def test_the_first_click_says_what_it_waits_for(session, roofs, gate):
-    said = []
-    session.interaction.status_changed.connect(said.append)
-    gate.unlink()
-    wait_until(lambda: session.interaction.client.state == READY)
-    session.desktop.click(RED_AT)
-    assert "Encoding" in session.panel.status_line.text.text()
-    assert session.panel.status_line.busy_bar.maximum() == 0
-    gate.touch()
-    answered(session)
-    assert session.panel.status_line.busy_bar.maximum() == 1
-    assert any("Encoding" in text for text in said)
-
-
-def test_enter_before_the_outline_is_there_accepts_it_when_it_comes(session, roofs, gate):
-    gate.unlink()
-    session.desktop.click(RED_AT)
-    session.desktop.key(Qt.Key.Key_Return)
-    # A quick user is at the next object already.
-    session.desktop.click(BLUE_AT)
-    gate.touch()
-    wait_until(lambda: session.interaction.target is not None and not session.interaction.busy)
-    target = session.interaction.target
-    assert target.featureCount() == 1
-    assert session.interaction.preview.area_m2 == pytest.approx(BLUE_M2, abs=SLACK_M2)
-    accept(session)
-    areas = sorted(f["area_m2"] for f in target.getFeatures())
-    assert areas == pytest.approx([RED_M2, BLUE_M2], abs=SLACK_M2)
-
-
-def test_a_backend_killed_in_the_middle_of_a_click_answers_all_the_same(session, roofs, gate):
-    wait_until(lambda: session.interaction.client.state == READY)
-    pid = session.interaction.client.backend.pid
-    gate.unlink()
-    session.desktop.click(RED_AT)
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not alive(pid))
-    gate.touch()
-    assert answered(session).area_m2 == pytest.approx(RED_M2, abs=SLACK_M2)
-
-
-def test_a_backend_killed_in_the_middle_of_an_accept_loses_nothing(session, roofs, gate):
-    session.desktop.click(RED_AT)
-    answered(session)
-    accept(session)
-    gate.unlink()
-    session.desktop.click(BLUE_AT)
-    session.desktop.key(Qt.Key.Key_Return)
-    os.kill(session.interaction.client.backend.pid, signal.SIGKILL)
-    wait_until(lambda: session.interaction.client.state == READY)
-    gate.touch()
-    wait_until(lambda: not session.interaction.busy)
-    target = session.interaction.target
-    assert sorted(f["area_m2"] for f in target.getFeatures()) == pytest.approx([RED_M2, BLUE_M2], abs=SLACK_M2)
-
-
-def test_a_backend_that_dies_for_good_leaves_prompts_and_features_and_a_way_on(session, roofs, fault):
-    session.desktop.click(RED_AT)
-    answered(session)
-    target = accept(session)
-    fault("exit")
-    session.desktop.click(BLUE_AT)
-    session.desktop.key(Qt.Key.Key_Return)
-    wait_until(lambda: session.desktop.said() and not session.interaction.busy)
-    assert session.prompts == [("point", 1)]
-    assert target.featureCount() == 1
-    assert not session.panel.status_line.retry_button.isHidden()
-    del os.environ["COLOUR_FAULT"]
-    session.interaction.client.restart()
-    session.panel.status_line.retry_button.click()
-    assert answered(session).area_m2 == pytest.approx(BLUE_M2, abs=SLACK_M2)
-    accept(session)
-    assert target.featureCount() == 2
-
-
-def test_an_error_of_the_model_is_its_sentence_and_keeps_the_prompts(session, roofs, fault):
-    fault("problem")
-    session.desktop.click(RED_AT)
-    wait_until(lambda: "The model is ill" in session.desktop.said())
-    assert session.prompts == [("point", 1)]
-
-
-def test_a_file_that_vanishes_between_clicks_is_one_sentence(session, roofs, tmp_path):
-    session.desktop.click(RED_AT)
-    answered(session)
-    (tmp_path / "roofs.tif").unlink()
-    session.desktop.click(BLUE_AT)
-    wait_until(lambda: session.desktop.said() and not session.interaction.busy)
-    assert "roofs.tif" in session.desktop.said() or "roofs" in session.desktop.said()
-    assert len(session.prompts) == 2
-
-
-def test_a_cut_that_meets_nothing_keeps_the_prompts(session, roofs):
-    target = QgsVectorLayer("MultiPolygon?crs=EPSG:32632", "empty", "memory")
-    QgsProject.instance().addMapLayer(target)
-    session.interaction.set_target(target)
-    session.panel.accept_step.operations.buttons["cut"].click()
-    session.desktop.click(RED_AT)
-    answered(session)
-    accept(session)
-    assert "meets no feature" in session.desktop.said()
-    assert session.prompts == [("point", 1)]
-
-
 def test_changing_the_image_asks_the_same_prompts_again(session, roofs, tmp_path):
     session.desktop.click(RED_AT)
     answered(session)
@@ -395,20 +196,6 @@ def test_clicks_are_answered_into_a_geopackage_and_saved_with_its_edits(session,
     assert session.interaction.target.isEditable()
 
 
-def test_the_event_loop_turns_while_the_encoder_works(session, roofs, gate):
-    wait_until(lambda: session.interaction.client.state == READY)
-    gate.unlink()
-    ticks = []
-    timer = QTimer()
-    timer.timeout.connect(lambda: ticks.append(1))
-    timer.start(5)
-    session.desktop.click(RED_AT)
-    wait_until(lambda: len(ticks) > 20)
-    assert session.interaction.busy
-    gate.touch()
-    answered(session)
-
-
 @pytest.mark.parametrize("kind", ["box", "scribble", "lasso"])
 def test_every_gesture_is_answered(session, roofs, kind, monkeypatch):
     monkeypatch.setenv("CITYSEG_HOLD_MS", "200")
@@ -425,7 +212,3 @@ def test_every_gesture_is_answered(session, roofs, kind, monkeypatch):
     target = accept(session)
     (feature,) = target.getFeatures()
     assert feature["prompt"] == f"1 {kind}+"
-
-
-def test_this_interpreter_is_qgis_and_the_backends_is_not():
-    assert Path(sys.executable).resolve() != PYTHON.resolve()
