@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inference_backend.models.base import Embedding, MaskPrediction, ModelCard, PromptableModel
+from inference_backend.models.device import autocast_dtype, or_on_cpu
 from inference_backend.models.unigeoseg.network import UniGeoSegNet
 from inference_backend.models.unigeoseg.normalise import MEAN, normalise
 from inference_backend.models.unigeoseg.prompt_maps import PromptTensors
@@ -45,7 +46,7 @@ class UniGeoSegInteractive(PromptableModel):
         self.net = net.to(device).eval()
         self.device = device
         self.weights_id = weights_id
-        self._half = device == "cuda" or (device == "cpu" and _cpu_has_bf16())
+        self._dtype = autocast_dtype(device)
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> UniGeoSegInteractive:
@@ -55,7 +56,6 @@ class UniGeoSegInteractive(PromptableModel):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
         return cls(net, device, f"{path.stem}@{digest}")
 
-    @torch.inference_mode()
     def embed(self, rgb: np.ndarray, valid: np.ndarray | None = None, key: str = "") -> Embedding:
         height, width = rgb.shape[:2]
         if valid is not None and not valid.all():
@@ -64,12 +64,10 @@ class UniGeoSegInteractive(PromptableModel):
         padded = cv2.copyMakeBorder(
             np.ascontiguousarray(rgb), 0, bottom, 0, right, cv2.BORDER_REPLICATE
         )
-        image = normalise(torch.from_numpy(padded).permute(2, 0, 1)[None].to(self.device))
-        with self._autocast():
-            features = self.net.encoder(image)
-        return Embedding(key, height, width, dict(features))
+        image = torch.from_numpy(padded).permute(2, 0, 1)[None]
+        features = or_on_cpu(lambda: self._encode(image), self._move_to_cpu, self.device)
+        return Embedding(key, height, width, features)
 
-    @torch.inference_mode()
     def predict(
         self,
         embedding: Embedding,
@@ -78,9 +76,7 @@ class UniGeoSegInteractive(PromptableModel):
     ) -> list[MaskPrediction]:
         height4, width4 = embedding.tensors["f4"].shape[-2:]
         tensors = prompt_tensors(prompts, height4, width4, previous_logits)
-        tensors = PromptTensors(**{k: v.to(self.device) for k, v in vars(tensors).items()})
-        with self._autocast():
-            output = self.net.decoder(embedding.tensors, tensors)
+        output = or_on_cpu(lambda: self._decode(embedding, tensors), self._move_to_cpu, self.device)
         probability = self._to_image(torch.sigmoid(output["logits"]), embedding)
         coarse = output["coarse"][0].float().cpu().numpy()
         scores = output["iou"][0].float().cpu().numpy()
@@ -91,6 +87,23 @@ class UniGeoSegInteractive(PromptableModel):
             return sorted(answers, key=lambda answer: -answer.score)
         return [answers[0], *sorted(answers[1:], key=lambda answer: -answer.score)]
 
+    @torch.inference_mode()
+    def _encode(self, image: Tensor) -> dict[str, Tensor]:
+        with self._autocast():
+            return self.net.encoder(normalise(image.to(self.device)))
+
+    @torch.inference_mode()
+    def _decode(self, embedding: Embedding, prompts: PromptTensors) -> dict[str, Tensor]:
+        """Embeddings of a disk cache, or of a GPU that ran full since, come to where the network is."""
+        features = {name: value.to(self.device) for name, value in embedding.tensors.items()}
+        placed = PromptTensors(**{k: v.to(self.device) for k, v in vars(prompts).items()})
+        with self._autocast():
+            return self.net.decoder(features, placed)
+
+    def _move_to_cpu(self) -> None:
+        self.net.to("cpu")
+        self.device, self._dtype = "cpu", autocast_dtype("cpu")
+
     def _to_image(self, probability: Tensor, embedding: Embedding) -> np.ndarray:
         """(1, heads, H/2, W/2) → float32 (heads, height, width) of the embedded image."""
         full = torch.nn.functional.interpolate(
@@ -99,13 +112,8 @@ class UniGeoSegInteractive(PromptableModel):
         return full[0, :, : embedding.height_px, : embedding.width_px].cpu().numpy()
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device, torch.bfloat16, enabled=self._half)
-
-
-def _cpu_has_bf16() -> bool:
-    """bf16 without hardware support is emulated, and slower than fp32."""
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(check and check())
+        reduced = self._dtype is not None
+        return torch.autocast(self.device, self._dtype if reduced else torch.bfloat16, reduced)
 
 
 def _ambiguous(prompts: Sequence[Prompt], previous_logits: np.ndarray | None) -> bool:
