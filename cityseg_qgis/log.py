@@ -6,9 +6,9 @@ import platform
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import Qgis, QgsMessageLog, QgsMessageOutput
-from qgis.gui import QgsMessageBar
-from qgis.PyQt.QtWidgets import QPushButton
+from qgis.core import Qgis, QgsMessageLog
+from qgis.gui import QgsMessageBar, QgsMessageViewer
+from qgis.PyQt.QtWidgets import QPushButton, QWidget
 
 from cityseg_qgis.about import TITLE, version
 from cityseg_qgis.errors import CitySegError
@@ -16,6 +16,7 @@ from cityseg_qgis.i18n import tr
 from cityseg_qgis.settings import DEBUG
 
 TAG = TITLE
+_VIEWER = "CitySegDetails"
 _SECONDS = {Qgis.MessageLevel.Success: 5, Qgis.MessageLevel.Info: 5, Qgis.MessageLevel.Warning: 10}
 
 
@@ -54,7 +55,7 @@ def notify(
     log(message if not detail else f"{message}\n{detail}", level)
     if bar is None:
         return
-    item = bar.createMessage(TITLE, message)
+    item = QgsMessageBar.createMessage(TITLE, message, bar)
     if level in (Qgis.MessageLevel.Warning, Qgis.MessageLevel.Critical):
         item.layout().addWidget(_details_button(message, detail, item))
     # Zero seconds: a critical message stays until it is closed.
@@ -62,10 +63,14 @@ def notify(
 
 
 def clear_messages(bar: Optional[QgsMessageBar]) -> None:
-    """Take our messages off the bar: their buttons would outlive the plugin."""
-    for item in list(bar.items()) if bar is not None else ():
+    """Take our messages off the bar, and close their details: they would outlive the plugin."""
+    if bar is None:
+        return
+    for item in list(bar.items()):
         if item.title() == TITLE:
             bar.popWidget(item)
+    for viewer in bar.window().findChildren(QgsMessageViewer, _VIEWER):
+        viewer.close()
 
 
 def notify_error(bar: Optional[QgsMessageBar], error: BaseException) -> None:
@@ -87,16 +92,18 @@ def sentence_and_detail(error: BaseException) -> tuple[str, str]:
     )
 
 
-def _details_button(message: str, detail: str, parent) -> QPushButton:  # noqa: ANN001 - a QgsMessageBarItem
+def _details_button(message: str, detail: str, parent: QWidget) -> QPushButton:
     button = QPushButton(tr("Details…"), parent)
     button.setObjectName("CitySegDetailsButton")
-    button.clicked.connect(lambda: show_details(message, detail))
+    window = parent.window()
+    button.clicked.connect(lambda: show_details(message, detail, window))
     return button
 
 
-def show_details(message: str, detail: str) -> None:
-    """Open a window with the copyable report."""
-    output = QgsMessageOutput.createMessageOutput()
-    output.setTitle(TITLE)
-    output.setMessage(report(message, detail), QgsMessageOutput.MessageType.MessageText)
-    output.showMessage(False)
+def show_details(message: str, detail: str, window: QWidget) -> None:
+    """Open a window over `window` with the copyable report."""
+    viewer = QgsMessageViewer(window)
+    viewer.setObjectName(_VIEWER)
+    viewer.setTitle(TITLE)
+    viewer.setMessageAsPlainText(report(message, detail))
+    viewer.show()

@@ -14,7 +14,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from cityseg_qgis import settings
-from cityseg_qgis.core import result
+from cityseg_qgis.core import result, target_history
 from cityseg_qgis.core.asking import Asking
 from cityseg_qgis.core.attributes import Provenance
 from cityseg_qgis.core.frames import transformed_prompt
@@ -159,23 +159,25 @@ class Interaction(QObject):
 
     def undo(self) -> None:
         """Take back the last prompt; with none left, the last accept, by the target's own undo."""
-        if not self.session.undo():
-            self._step_target(undo=True)
+        if not self.session.undo() and target_history.can_step(self.target, undo=True):
+            name = target_history.step(self.target, undo=True)
+            self.status_changed.emit(tr("Undone: {step}").format(step=name))
 
     def redo(self) -> None:
         """Do again what `undo` took back."""
-        if not self.session.redo():
-            self._step_target(undo=False)
+        if not self.session.redo() and target_history.can_step(self.target, undo=False):
+            name = target_history.step(self.target, undo=False)
+            self.status_changed.emit(tr("Done again: {step}").format(step=name))
 
     @property
     def can_undo(self) -> bool:
         """Whether `undo` would do something."""
-        return self.session.can_undo or self._target_step(undo=True) is not None
+        return self.session.can_undo or target_history.can_step(self.target, undo=True)
 
     @property
     def can_redo(self) -> bool:
         """Whether `redo` would do something."""
-        return self.session.can_redo or self._target_step(undo=False) is not None
+        return self.session.can_redo or target_history.can_step(self.target, undo=False)
 
     def clear(self) -> None:
         """Take back a waiting accept, else all prompts of the object."""
@@ -342,30 +344,12 @@ class Interaction(QObject):
         self.preview = preview
         self.preview_changed.emit()
 
-    def _target_step(self, undo: bool):  # noqa: ANN202 - the target's QUndoStack, or None
-        """The target's undo stack where its next step is one of ours."""
-        target = self.target
-        if target is None or not target.isEditable():
-            return None
-        stack = target.undoStack()
-        text = stack.undoText() if undo else stack.redoText()
-        ours = {result.command_name(operation) for operation in result.OPERATIONS}
-        return stack if text in ours else None
-
-    def _step_target(self, undo: bool) -> None:
-        stack = self._target_step(undo)
-        if stack is not None:
-            name = stack.undoText() if undo else stack.redoText()
-            stack.undo() if undo else stack.redo()
-            self.target.triggerRepaint()
-            text = tr("Undone: {step}") if undo else tr("Done again: {step}")
-            self.status_changed.emit(text.format(step=name))
-
     def _on_layers_removed(self, layer_ids: Iterable[str]) -> None:
         if self._target_id in layer_ids:
             self._target_id = ""
             self.target_changed.emit()
         if self._layer_id in layer_ids:
-            self._layer_id = ""
+            self._layer_id, self._accept_when_ready = "", False
+            self._held.clear()
             self.session.next_object()
             self._forget_object()

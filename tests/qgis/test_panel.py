@@ -6,14 +6,15 @@ import sys
 
 import pytest
 from qgis.core import (
+    Qgis,
     QgsProject,
     QgsRasterLayer,
     QgsSettings,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtWidgets import QPushButton
+from qgis.PyQt.QtWidgets import QPushButton, QTextEdit
 
-from cityseg_qgis import settings
+from cityseg_qgis import about, settings
 from cityseg_qgis.core.target import new_memory_layer
 from tests.data import gdal_scenes as scenes
 from tests.workers.client_harness import WORKER, wait_until
@@ -93,7 +94,12 @@ def test_prompting_without_a_backend_is_one_sentence_with_details(qgis_app, monk
     session.desktop.click(scenes.place(70, 80))
     wait_until(lambda: session.desktop.said() and not session.interaction.busy)
     assert session.prompts == [("point", 1)], "a prompt is never lost"
-    assert session.desktop.bar.currentItem().findChild(QPushButton, "CitySegDetailsButton")
+    session.desktop.bar.currentItem().findChild(QPushButton, "CitySegDetailsButton").click()
+    settle()
+    viewer = session.desktop.window.findChild(object, "CitySegDetails")
+    shown = viewer.findChild(QTextEdit).toPlainText()
+    assert session.desktop.said() in shown
+    assert f"CitySeg {about.version()} · QGIS {Qgis.QGIS_VERSION}" in shown
     assert not session.panel.status_line.retry_button.isHidden()
     session.close()
 
