@@ -76,6 +76,11 @@ def error_response(request_id: int | None, error: BaseException) -> ErrorRespons
     )
 
 
+def known_sentence(error: BaseException) -> str | None:
+    """What to tell the user of a fault that is the machine's and not ours; None for any other."""
+    return next((known[3] for known in _KNOWN_FAULTS if known[0](error)), None)
+
+
 def _out_of_memory(error: BaseException) -> bool:
     # By name, so that torch is not imported to describe a fault.
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

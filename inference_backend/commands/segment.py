@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from inference_backend.errors import InvalidInput
 
@@ -32,7 +32,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Segment objects of a raster from prompts and save their outlines. "
         "The output's CRS is the raster's (GeoJSON: longitude and latitude).",
     )
-    parser.error = _one_line_error  # type: ignore[method-assign]
     # West of Greenwich an extent starts with a minus: argparse must not take it for a flag.
     parser._negative_number_matcher = re.compile(r"-\.?\d")
     parser.add_argument("source", metavar="SOURCE", help="a raster: anything that GDAL reads")
@@ -155,11 +154,6 @@ def _numbers(text: str | None, flag: str, counts: Sequence[int]) -> list[float] 
             f"{flag} takes {' or '.join(map(str, counts))} numbers, not {len(values)}."
         )
     return values
-
-
-def _one_line_error(message: str) -> NoReturn:
-    sys.stderr.write(f"cityseg segment: {message}; see 'cityseg segment --help'.\n")
-    raise SystemExit(2)
 
 
 def _table(summary: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from inference_backend import stdio
+from inference_backend.arguments import Parser
 
 if TYPE_CHECKING:
     from inference_backend.serve import Server
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: list[str]) -> int:
     """The same without the other commands, for a quick start."""
-    parser = argparse.ArgumentParser(prog="cityseg serve", description=__doc__)
+    parser = Parser(prog="cityseg serve", description=__doc__)
     _add_arguments(parser)
     return run(parser.parse_args(argv))
 
