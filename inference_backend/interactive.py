@@ -114,7 +114,7 @@ def _check(source: RasterSource, prompts: Sequence[Prompt]) -> None:
         x0, y0, x1, y1 = prompt.bounds
         if x1 < 0 or y1 < 0 or x0 > source.width or y0 > source.height:
             raise InvalidInput(
-                f"A {prompt.kind} prompt lies outside the raster (column {x0:.0f}, row {y0:.0f} of "
+                f"A {prompt.kind} prompt lies outside the raster (column {x0:.7g}, row {y0:.7g} of "
                 f"{source.width} x {source.height}); click on the image."
             )
 

@@ -18,6 +18,8 @@ from shapely.geometry.base import BaseGeometry
 from inference_backend.errors import InvalidInput
 
 _LONLAT = "OGC:CRS84"
+# What shapely raises for a geometry that is none.
+_MALFORMED = (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def _read_geojson(path: Path, pixel: bool) -> Iterator[Feature]:
         raise InvalidInput(
             f"'{path}' cannot be read ({error.strerror}); check the path."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"'{path.name}' is no valid GeoJSON; export it again.", detail=str(error)
         ) from error
@@ -66,17 +68,16 @@ def _read_geojson(path: Path, pixel: bool) -> Iterator[Feature]:
 
 
 def _geojson_feature(record: Any, crs: pyproj.CRS | None, where: str) -> Feature:
-    if not isinstance(record, dict):
+    named = (record.get("properties") or {}) if isinstance(record, dict) else None
+    if not isinstance(named, dict):
         raise InvalidInput(f"{where} is no GeoJSON feature; export the file again.")
-    properties = {
-        str(name).lower(): value for name, value in (record.get("properties") or {}).items()
-    }
+    properties = {str(name).lower(): value for name, value in named.items()}
     geometry = record.get("geometry")
     if geometry is None:
         return Feature(None, properties, crs, where)
     try:
         return Feature(shapely.force_2d(shape(geometry)), properties, crs, where)
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         raise InvalidInput(
             f"{where} has a geometry that cannot be read; draw it again.", detail=str(error)
         ) from error
@@ -126,6 +127,9 @@ def _read_layers(path: Path, pixel: bool) -> Iterator[Feature]:
         raise InvalidInput(f"Prompts in pixels come as GeoJSON, not as '{path.name}'.")
     if not path.exists():
         raise InvalidInput(f"'{path}' does not exist; check the path.")
+    # A file geodatabase is a folder, but one with an extension.
+    if path.is_dir() and not path.suffix:
+        raise InvalidInput(f"'{path}' is a folder; give a file of prompts in it.")
     from pyogrio import list_layers
     from pyogrio.errors import DataLayerError, DataSourceError
 

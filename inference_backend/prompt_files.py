@@ -180,7 +180,9 @@ def _object_id(feature: Feature) -> ObjectId | None:
     if isinstance(value, (int, np.integer)) or (
         isinstance(value, (float, np.floating)) and float(value).is_integer()
     ):
-        return int(value)
+        number = int(value)
+        # Beyond 64 bits no format has a number for it.
+        return number if abs(number) < 2**63 else str(number)
     return str(value)
 
 

@@ -14,10 +14,10 @@ from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput
 from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.imagery.source import RasterSource, open_raster
+from inference_backend.job_checks import check_data, check_keeps_inputs, check_prompts
 from inference_backend.models.base import PromptableModel
 from inference_backend.predict import AnswerOptions, ObjectAnswer, answer_object
 from inference_backend.prompt_files import PromptedObject, read_prompts
-from inference_backend.prompts import union_bounds
 from inference_backend.vector.attributes import describe_prompts, now, result_row
 from inference_backend.vector.clean import polygonal
 from inference_backend.vector.label_raster import check_label_target, label_values, write_labels
@@ -29,8 +29,6 @@ DEFAULT_MODEL = "default-2d"
 _CACHE_BYTES = 512 * 1024 * 1024
 # Loading the model counts as a little of the progress, so that the bar moves before the first answer.
 _LOADED_SHARE = 0.05
-# Around a prompt this far is looked for data before a model is loaded.
-_LOOK_PX = 256
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,13 @@ def run_segment(
     check_target(job.out)
     if job.mask:
         check_label_target(job.mask)
+    check_keeps_inputs(job.out, job.mask, job.prompts, [job.source])
     with open_raster(job.source, job.bands, job.stretch) as source:
+        check_keeps_inputs(job.out, job.mask, job.prompts, source.files)
         objects = read_prompts(job.prompts, source, job.pixel)
         clip = _clip_shape(job.extent, source)
-        _check_prompts(objects, source)
-        _check_data(objects, source)
+        check_prompts(objects, source)
+        check_data(objects, source)
         report(0.0, f"Loading {job.model}")
         model = model or _load(job)
         cache = cache or EmbeddingCache(_CACHE_BYTES)
@@ -216,39 +216,3 @@ def _clipped(geometry: BaseGeometry, clip: BaseGeometry) -> BaseGeometry:
     if geometry.is_empty or clip.covers(geometry):
         return geometry
     return polygonal(geometry.intersection(clip))
-
-
-def _check_prompts(objects: Sequence[PromptedObject], source: RasterSource) -> None:
-    """A prompt wholly outside is a mistake of CRS or of file, never a wish; found before a model is loaded."""
-    for asked in objects:
-        if not any(prompt.label for prompt in asked.prompts):
-            raise InvalidInput(
-                f"All prompts of object {asked.object_id} remove; give it one with label 1 that shows what is wanted."
-            )
-        for number, prompt in enumerate(asked.prompts, 1):
-            xmin, ymin, xmax, ymax = prompt.bounds
-            if xmax < 0 or ymax < 0 or xmin > source.width or ymin > source.height:
-                raise InvalidInput(
-                    f"Prompt {number} ({prompt.kind}) of object {asked.object_id} lies outside the raster, at column "
-                    f"{xmin:.0f}, row {ymin:.0f} of {source.width} × {source.height}; check the file and its CRS."
-                )
-
-
-def _check_data(objects: Sequence[PromptedObject], source: RasterSource) -> None:
-    """Raise where not one prompt has data near it; a prompt in a gap of a sound raster gets an empty answer."""
-    for asked in objects:
-        xmin, ymin, xmax, ymax = union_bounds(asked.prompts)
-        cols, rows = xmax - xmin + 2 * _LOOK_PX, ymax - ymin + 2 * _LOOK_PX
-        _, valid = source.read_rgb(
-            xmin - _LOOK_PX,
-            ymin - _LOOK_PX,
-            cols,
-            rows,
-            min(int(rows), _LOOK_PX),
-            min(int(cols), _LOOK_PX),
-        )
-        if valid.any():
-            return
-    raise InvalidInput(
-        f"'{source.path}' has no valid pixel near any prompt: every value is no-data or not a number."
-    )

@@ -44,6 +44,8 @@ def open_dataset(name: str) -> rasterio.DatasetReader:
 
 def _why_not(name: str) -> str:
     path = Path(name)
+    if not name:
+        return "The raster has no name; give a raster file."
     try:
         if path.is_dir():
             return f"'{name}' is a folder; give a raster file in it."

@@ -20,7 +20,9 @@ os.environ.setdefault("GDAL_CACHEMAX", "256")
 
 
 class CellReader(Protocol):
-    """Reads cells of several pixels: the average of each."""
+    """Reads cells of several pixels: the average of each. `files` are what it reads from."""
+
+    files: tuple[str, ...]
 
     def cells(
         self, col0: int, row0: int, cols: int, rows: int, factor_x: int, factor_y: int
@@ -35,6 +37,8 @@ class CellReader(Protocol):
 
 class ArrayReader:
     """An RGB image in memory."""
+
+    files: tuple[str, ...] = ()
 
     def __init__(self, rgb: np.ndarray, valid: np.ndarray | None = None) -> None:
         self._bands = np.moveaxis(rgb, 2, 0)
@@ -70,6 +74,7 @@ class FileReader:
 
     def __init__(self, dataset: rasterio.DatasetReader, bands: Sequence[int]) -> None:
         self._dataset = dataset
+        self.files = tuple(dataset.files)
         self._bands = list(bands)
         self._distinct = list(dict.fromkeys(bands))
         self._order = [self._distinct.index(band) for band in bands]
@@ -105,7 +110,9 @@ class FileReader:
             for band in self._distinct
         ]
         cover = self._cover(window, shape, averaging) if self._masked else None
-        values = np.stack(raw).astype(np.float32)
+        with np.errstate(over="ignore"):
+            # A float64 beyond float32 becomes infinite, which is no data.
+            values = np.stack(raw).astype(np.float32)
         if self._float:
             finite = np.isfinite(values).all(axis=0)
             if not finite.all():

@@ -22,6 +22,9 @@ from inference_backend.imagery.resample import axis_weights, resample
 from inference_backend.imagery.sampling import sample_values
 from inference_backend.imagery.stretch import Stretch, from_samples, parse_stretch
 
+# Whether a window holds data is looked at with at most this many cells on a side.
+_LOOK_CELLS = 512
+
 
 class RasterSource:
     """Three bands of a raster as 8-bit RGB, read by windows in the pixel frame. One thread at a time."""
@@ -87,6 +90,18 @@ class RasterSource:
         rgb[~valid] = 0
         return rgb, valid
 
+    def has_data(self, col0: float, row0: float, col1: float, row1: float) -> bool:
+        """Whether any pixel between these corners (pixel frame) is valid; a large window is looked at decimated."""
+        x0, x1 = np.clip((col0, col1), 0, self.width)
+        y0, y1 = np.clip((row0, row1), 0, self.height)
+        step = max(1.0, max(x1 - x0, y1 - y0) / _LOOK_CELLS)
+        edges_x, factor_x = _cells(x0, x1 - x0, step, self.width)
+        edges_y, factor_y = _cells(y0, y1 - y0, step, self.height)
+        if len(edges_x) < 2 or len(edges_y) < 2:
+            return False
+        _, cover = self._block(edges_x, edges_y, factor_x, factor_y)
+        return cover is None or bool((cover > 0).any())
+
     def _block(
         self, edges_x: np.ndarray, edges_y: np.ndarray, factor_x: int, factor_y: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -105,6 +120,11 @@ class RasterSource:
             values[:, at_y, at_x] = part
             cover[at_y, at_x] = 1 if share is None else share
         return values, cover
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files behind it: the tiles of a mosaic too; none for pixels in memory."""
+        return self._reader.files
 
     def close(self) -> None:
         """Release the file."""

@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "source": "text",
     "created": "text",
 }
-# A Shapefile's text ends here.
+# A Shapefile's text ends here, in bytes of UTF-8.
 MAX_TEXT = 254
 
 
@@ -52,18 +52,23 @@ def result_row(
     path of a user's folders is nobody's business once the layer is passed on.
     """
     return {
-        "object": object_id,
-        "class": class_name[:MAX_TEXT],
+        "object": object_id if isinstance(object_id, int) else fitting(object_id),
+        "class": fitting(class_name),
         "score": round(float(score), 4),
         "area_m2": None if crs is None else round(area_m2(geometry, crs), 3),
         "perim_m": None if crs is None else round(perimeter_m(geometry, crs), 3),
-        "prompt": prompt[:MAX_TEXT],
+        "prompt": fitting(prompt),
         "task": task,
-        "model": model[:MAX_TEXT],
-        "weights": weights[:MAX_TEXT],
-        "source": PurePath(source).name[:MAX_TEXT],
+        "model": fitting(model),
+        "weights": fitting(weights),
+        "source": fitting(PurePath(source).name),
         "created": created or now(),
     }
+
+
+def fitting(text: str) -> str:
+    """`text` as far as a Shapefile can hold it, cut between letters."""
+    return text.encode()[:MAX_TEXT].decode(errors="ignore")
 
 
 def now() -> str:

@@ -93,6 +93,12 @@ def check_target(path: str | os.PathLike[str]) -> str:
     return driver
 
 
+def files_of(target: Path) -> list[Path]:
+    """The file of this name, and the other parts of a Shapefile."""
+    suffixes = _SHAPEFILE_PARTS if target.suffix.lower() == ".shp" else ()
+    return [target, *(target.with_name(target.stem + suffix) for suffix in suffixes)]
+
+
 def check_writable(target: Path) -> None:
     """Raise TargetProblem where a file of this name cannot be made or replaced."""
     folder = target.parent
@@ -157,8 +163,7 @@ def explain(target: Path, error: Exception) -> DiskProblem | TargetProblem:
 def _move(folder: Path, target: Path) -> None:
     """Rename every part into place, the part that makes the data visible last."""
     if target.suffix.lower() == ".shp":
-        for suffix in _SHAPEFILE_PARTS:
-            part = folder / (target.stem + suffix)
+        for part in files_of(folder / target.name)[1:]:
             if part.exists():
                 part.replace(target.with_name(part.name))
             else:

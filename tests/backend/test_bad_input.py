@@ -194,12 +194,12 @@ def test_a_click_in_another_country(folder, refused):
 def test_a_box_half_outside_is_answered():
     """The counterpart: what overlaps the raster is no mistake (see also the job's own tests)."""
     from inference_backend.imagery.source import pixels_source
+    from inference_backend.job_checks import check_prompts
     from inference_backend.prompt_files import PromptedObject
     from inference_backend.prompts import Prompt
-    from inference_backend.segment import _check_prompts
 
     half = PromptedObject(1, (Prompt("box", [[-20, -20], [30, 30]]),))
-    _check_prompts([half], pixels_source(np.zeros((64, 64, 3), np.uint8)))
+    check_prompts([half], pixels_source(np.zeros((64, 64, 3), np.uint8)))
 
 
 def test_only_prompts_that_remove(folder, refused):
