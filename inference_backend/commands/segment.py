@@ -36,7 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser._negative_number_matcher = re.compile(r"-\.?\d")
     parser.add_argument("source", metavar="SOURCE", help="a raster: anything that GDAL reads")
     parser.add_argument("--out", required=True, metavar="OUT", help=".gpkg, .shp, .geojson or .fgb")
-    asked = parser.add_argument_group("what to segment")
+    _add_asked(parser.add_argument_group("what to segment"))
+    _add_seen(parser.add_argument_group("what the model sees"))
+    _add_made(parser.add_argument_group("what is made of it"))
+    parser.set_defaults(run=run)
+
+
+def _add_asked(asked: argparse._ArgumentGroup) -> None:
     asked.add_argument(
         "--prompts", metavar="FILE", help="GeoJSON, GeoPackage or Shapefile, one feature a prompt"
     )
@@ -55,7 +61,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     asked.add_argument(
         "--task", default="auto", choices=("auto", "referring", "interactive", "reasoning")
     )
-    seen = parser.add_argument_group("what the model sees")
+
+
+def _add_seen(seen: argparse._ArgumentGroup) -> None:
     seen.add_argument("--bands", metavar="R,G,B", help="one or three bands, counted from 1")
     seen.add_argument(
         "--stretch",
@@ -66,7 +74,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--model", default="default-2d", metavar="MODEL", help="see 'cityseg models list'"
     )
     seen.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    made = parser.add_argument_group("what is made of it")
+
+
+def _add_made(made: argparse._ArgumentGroup) -> None:
     made.add_argument(
         "--mask", metavar="MASK.tif", help="also write a label raster on the source's grid"
     )
@@ -85,7 +95,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--json", action="store_true", help="print one JSON document instead of a table"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
