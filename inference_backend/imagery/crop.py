@@ -26,7 +26,7 @@ USUAL_GSD_M = 0.2
 OBJECT_PX = 90
 """Long side at which the network sees objects best: the middle of what it was trained on."""
 SMALL_PX, LARGE_PX = 60.0, 200.0
-LOOKS = (0.7, 1.4)
+LOOKS = (0.5, 1.0, 2.0)
 """Zooms of the first looks at a click, as factors (chosen on held-out roofs)."""
 MOST_OF_A_WINDOW = 0.7
 EDGE = 0.02
