@@ -20,15 +20,14 @@ from inference_backend.errors import InvalidInput
 from inference_backend.imagery.source import RasterSource
 from inference_backend.interactive import segment_object
 from inference_backend.models.base import Embedding, PromptableModel
-from inference_backend.prompts import Prompt
+from inference_backend.prompts import Prompt, box_corners
 from inference_backend.vector.clean import DEFAULT_TOLERANCE_PX, clean
+from inference_backend.vector.clip import clipped, footprint
 from inference_backend.vector.contour import polygonize
 from inference_backend.vector.measure import GroundMetres, area_m2, perimeter_m
 
 DEFAULT_THRESHOLD = 0.5
 REGULARIZE = ("auto", "none", "building")
-# A box whose sides lean less than this against the pixel grid is still a box.
-_BOX_LEAN = 0.1
 
 
 class EmbeddingStore(Protocol):
@@ -97,7 +96,7 @@ def answer_object(
     cache: EmbeddingStore,
     cancel: CancelToken | None = None,
 ) -> ObjectAnswer:
-    """Segment one object and outline it.
+    """Segment one object and outline it, as far as the raster reaches.
 
     `prompts_px` are in the pixel frame of `source`, in the order in which the user gave them. Raises
     `InvalidInput` for prompts that cannot be answered and `Cancelled`.
@@ -108,7 +107,8 @@ def answer_object(
     if cancel is not None:
         cancel.check()
     started = time.perf_counter()
-    geometry = outline(mask.probability, mask.window, source, options)
+    traced = outline(mask.probability, mask.window, source, options)
+    geometry = clipped(traced, footprint(source), source, options.min_area_m2)
     area, perimeter = area_m2(geometry, source.crs), perimeter_m(geometry, source.crs)
     timings = {**mask.timings_ms, "polygons": 1000.0 * (time.perf_counter() - started)}
     return ObjectAnswer(
@@ -158,7 +158,8 @@ def window_transform(
 def prompts_to_pixels(prompts: Sequence[Prompt], transform: Affine) -> list[Prompt]:
     """Prompts of the source frame in the pixel frame, for any invertible `transform`.
 
-    A box is axis-parallel in pixels: under a rotated transform it becomes the lasso of its corners.
+    A box is axis-parallel in pixels: under a rotated transform it becomes the lasso of its corners, as a rectangle
+    of a prompt file does.
     """
     inverse = ~transform
     return [_prompt_to_pixels(prompt, inverse) for prompt in prompts]
@@ -170,10 +171,9 @@ def _prompt_to_pixels(prompt: Prompt, inverse: Affine) -> Prompt:
         return Prompt(prompt.kind, _apply(inverse, xy), prompt.label, prompt.text)
     (x0, y0), (x1, y1) = xy
     corners = _apply(inverse, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
-    sides = np.sort(np.abs(np.diff(corners[:3], axis=0)), axis=1)
-    if (sides[:, 0] > _BOX_LEAN * sides[:, 1]).any():
-        return Prompt("lasso", corners, prompt.label, prompt.text)
-    return Prompt("box", np.stack([corners.min(0), corners.max(0)]), prompt.label, prompt.text)
+    upright = box_corners(corners)
+    kind, xy = ("lasso", corners) if upright is None else ("box", upright)
+    return Prompt(kind, xy, prompt.label, prompt.text)
 
 
 def _apply(transform: Affine, xy: np.ndarray) -> np.ndarray:

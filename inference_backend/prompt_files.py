@@ -22,14 +22,9 @@ from shapely.geometry.base import BaseGeometry
 from inference_backend.errors import InvalidInput
 from inference_backend.imagery.source import RasterSource
 from inference_backend.prompt_features import Feature, read_features
-from inference_backend.prompts import Prompt
+from inference_backend.prompts import Prompt, box_corners
 
 ObjectId = int | str
-# A four-cornered polygon whose sides lean less than this is a box: a north-aligned rectangle leans by the
-# convergence of the meridians, a few degrees, once it is in another CRS.
-_BOX_LEAN = 0.1
-# One millionth of a side: corners that lie on a straight side.
-_COLLINEAR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +120,7 @@ def _prompts(feature: Feature, to_pixels: _PixelFrame) -> Iterator[Prompt]:
     for part in _simple_parts(feature.geometry):
         if part.geom_type == "Polygon":
             ring = to_pixels(shapely.get_coordinates(part.exterior), feature)
-            corners = _box_corners(ring)
+            corners = box_corners(ring[:-1])
             if corners is not None:
                 yield Prompt("box", corners, label, text)
             else:
@@ -141,34 +136,6 @@ def _simple_parts(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
             yield from _simple_parts(part)
     elif not geometry.is_empty:
         yield geometry
-
-
-def _box_corners(ring_px: np.ndarray) -> np.ndarray | None:
-    """Least and greatest corner (2, 2) of a ring that is a rectangle along the pixel axes, or nearly; else None."""
-    ring = _without_collinear(ring_px[:-1])
-    if len(ring) != 4:
-        return None
-    sides = np.roll(ring, -1, axis=0) - ring
-    lengths = np.hypot(*sides.T)
-    along = np.abs(sides).argmax(axis=1)
-    lean = np.abs(sides).min(axis=1) / np.maximum(lengths, 1e-12)
-    if (
-        lengths.min() <= 0
-        or (lean > _BOX_LEAN).any()
-        or along[0] == along[1]
-        or (along != along[[2, 3, 0, 1]]).any()
-    ):
-        return None
-    # The mean of the two corners of a side: a leaning box keeps its size.
-    ordered = np.sort(ring, axis=0)
-    return np.stack([ordered[:2].mean(axis=0), ordered[2:].mean(axis=0)])
-
-
-def _without_collinear(ring: np.ndarray) -> np.ndarray:
-    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    turn = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
-    scale = np.hypot(*before.T) * np.hypot(*after.T)
-    return ring[turn > _COLLINEAR * np.maximum(scale, 1e-300)]
 
 
 def _object_id(feature: Feature) -> ObjectId | None:

@@ -12,6 +12,11 @@ from inference_backend.errors import InvalidInput
 
 PromptKind = Literal["point", "box", "scribble", "lasso", "mask"]
 KINDS: tuple[str, ...] = ("point", "box", "scribble", "lasso", "mask")
+# A four-cornered polygon whose sides lean less than this is a box: a north-aligned rectangle leans by the
+# convergence of the meridians, a few degrees, once it is in another CRS.
+_BOX_LEAN = 0.1
+# One millionth of a side: corners that lie on a straight side.
+_COLLINEAR = 1e-6
 _MIN_VERTICES = {"point": 1, "box": 2, "scribble": 2, "lasso": 3, "mask": 3}
 
 
@@ -63,3 +68,31 @@ def union_bounds(prompts: Sequence[Prompt]) -> tuple[float, float, float, float]
     """(xmin, ymin, xmax, ymax) over all prompts."""
     boxes = np.array([prompt.bounds for prompt in prompts])
     return (*map(float, boxes[:, :2].min(0)), *map(float, boxes[:, 2:].max(0)))
+
+
+def box_corners(ring_px: np.ndarray) -> np.ndarray | None:
+    """Least and greatest corner (2, 2) of an open ring (n, 2) that is a rectangle along the axes, or nearly; else None."""
+    ring = _without_collinear(ring_px)
+    if len(ring) != 4:
+        return None
+    sides = np.roll(ring, -1, axis=0) - ring
+    lengths = np.hypot(*sides.T)
+    along = np.abs(sides).argmax(axis=1)
+    lean = np.abs(sides).min(axis=1) / np.maximum(lengths, 1e-12)
+    if (
+        lengths.min() <= 0
+        or (lean > _BOX_LEAN).any()
+        or along[0] == along[1]
+        or (along != along[[2, 3, 0, 1]]).any()
+    ):
+        return None
+    # The mean of the two corners of a side: a leaning box keeps its size.
+    ordered = np.sort(ring, axis=0)
+    return np.stack([ordered[:2].mean(axis=0), ordered[2:].mean(axis=0)])
+
+
+def _without_collinear(ring: np.ndarray) -> np.ndarray:
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    turn = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
+    scale = np.hypot(*before.T) * np.hypot(*after.T)
+    return ring[turn > _COLLINEAR * np.maximum(scale, 1e-300)]

@@ -19,7 +19,7 @@ from inference_backend.models.base import PromptableModel
 from inference_backend.predict import AnswerOptions, ObjectAnswer, answer_object
 from inference_backend.prompt_files import PromptedObject, read_prompts
 from inference_backend.vector.attributes import describe_prompts, now, result_row
-from inference_backend.vector.clean import polygonal
+from inference_backend.vector.clip import clipped, footprint
 from inference_backend.vector.label_raster import check_label_target, label_values, write_labels
 from inference_backend.vector.write import check_target, write_features
 
@@ -113,7 +113,9 @@ def run_segment(
             report(share, f"Object {asked.object_id} ({number + 1} of {len(objects)})")
             cancel.check()
             found = answer_object(source, asked.prompts, model, job.options, cache, cancel)
-            geometry = _clipped(found.geometry, clip)
+            geometry = found.geometry
+            if clip is not None:
+                geometry = clipped(geometry, clip, source, job.options.min_area_m2)
             attributes = _attributes(job, asked, found, geometry, source, model)
             entries.append(_entry(attributes, geometry, found))
             rows.append((geometry, attributes))
@@ -194,25 +196,17 @@ def _entry(
     }
 
 
-def _clip_shape(extent: Sequence[float] | None, source: RasterSource) -> BaseGeometry:
-    """What results are clipped to: the raster, within the extent."""
-    width, height = source.width, source.height
-    corners = ((0, 0), (width, 0), (width, height), (0, height))
-    footprint = shapely.Polygon([source.transform * corner for corner in corners])
+def _clip_shape(extent: Sequence[float] | None, source: RasterSource) -> BaseGeometry | None:
+    """What of the raster lies within the extent; None where no extent was given."""
     if extent is None:
-        return footprint
+        return None
     if len(extent) != 4 or not (extent[0] < extent[2] and extent[1] < extent[3]):
         raise InvalidInput("An extent is xmin,ymin,xmax,ymax with the lesser values first.")
-    clip = shapely.box(*extent).intersection(footprint)
+    raster = footprint(source)
+    clip = shapely.box(*extent).intersection(raster)
     if clip.area == 0:
-        covered = ", ".join(f"{value:.10g}" for value in footprint.bounds)
+        covered = ", ".join(f"{value:.10g}" for value in raster.bounds)
         raise InvalidInput(
             f"The extent lies outside the raster, which covers {covered} in its own CRS."
         )
     return clip
-
-
-def _clipped(geometry: BaseGeometry, clip: BaseGeometry) -> BaseGeometry:
-    if geometry.is_empty or clip.covers(geometry):
-        return geometry
-    return polygonal(geometry.intersection(clip))

@@ -22,7 +22,7 @@ SPUR_WIDTH_PX = 1.0
 # Mitred corners are restored up to this ratio when a polygon is shrunk and grown again.
 _MITRE_LIMIT = 10.0
 # What is smaller than this share of a pixel comes from rounding.
-_SLIVER_PX = 1e-4
+SLIVER_PX = 1e-4
 
 
 def clean(
@@ -59,7 +59,7 @@ def clean(
     if not placed.is_valid:
         # Large coordinates round: a pinched ring may come apart into itself and slivers.
         unit_m2 = abs(np.linalg.det(metres.matrix))
-        least = max(min_area_m2, _SLIVER_PX * gsd_m**2) / unit_m2
+        least = max(min_area_m2, SLIVER_PX * gsd_m**2) / unit_m2
         placed = drop_specks(polygonal(placed), least * (1 - 1e-6), min_hole_m2 / unit_m2)
     return shapely.orient_polygons(placed)
 

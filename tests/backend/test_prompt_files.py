@@ -8,6 +8,7 @@ import geopandas
 import numpy as np
 import pyproj
 import pytest
+import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +17,18 @@ from shapely.geometry import mapping
 
 from inference_backend.errors import InvalidInput
 from inference_backend.imagery.source import open_raster, pixels_source
+from inference_backend.predict import prompts_to_pixels
 from inference_backend.prompt_files import read_prompts
-from tests.data.rasters import UTM, UTM_GRID, named_crs, point, write_geojson, write_tif
+from inference_backend.prompts import Prompt
+from tests.data.rasters import (
+    UTM,
+    UTM_GRID,
+    named_crs,
+    point,
+    two_roofs,
+    write_geojson,
+    write_tif,
+)
 from tests.data.rasters import box as geojson_box
 
 BLANK = np.zeros((200, 300, 3), np.uint8)
@@ -272,3 +283,24 @@ def test_a_file_that_is_something_else(tmp_path, source, name):
     (tmp_path / name).write_bytes(b"nothing of the kind" * 50)
     with pytest.raises(InvalidInput, match="cannot be read as GeoJSON, GeoPackage or Shapefile"):
         read_prompts(tmp_path / name, source)
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind"), [(0, "box"), (3, "box"), (-5, "box"), (25, "lasso"), (90, "box")]
+)
+def test_a_box_over_the_wire_becomes_what_the_same_rectangle_of_a_file_becomes(
+    tmp_path, turn, kind
+):
+    """A grid that is turned a little keeps the box and its size; one that is turned far gets its corners."""
+    grid = Affine.translation(5e5, 5e6) @ Affine.rotation(turn) @ Affine.scale(0.5, -0.5)
+    write_tif(tmp_path / "turned.tif", two_roofs(), grid)
+    around = shapely.affinity.translate(box(0, 0, 20, 12), *(grid @ (100, 120)))
+    geopandas.GeoDataFrame(geometry=[around], crs=UTM).to_file(tmp_path / "p.gpkg")
+    with open_raster(tmp_path / "turned.tif") as source:
+        ((from_file,),) = [found.prompts for found in read_prompts(tmp_path / "p.gpkg", source)]
+        corners = np.array(around.bounds).reshape(2, 2)
+        (sent,) = prompts_to_pixels([Prompt("box", corners)], source.transform)
+    assert (sent.kind, from_file.kind) == (kind, kind)
+    assert np.allclose(sent.bounds, from_file.bounds, atol=1e-6)
+    if kind == "box":
+        assert sorted(np.ptp(sent.xy, axis=0)) == pytest.approx([24, 40], rel=0.01)

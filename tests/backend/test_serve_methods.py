@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from geopandas import read_file
 from shapely.geometry import Point, box, shape
 
 from cityseg_qgis.protocol import codes
-from tests.data.rasters import BLUE_ROOF, RED_ROOF, UTM_GRID, two_roofs, write_tif
+from tests.data.rasters import BLUE_ROOF, RED_ROOF, UTM_GRID, two_roofs, write_geojson, write_tif
 from tests.workers.wire import ROOT, Wire
 
 COLOUR = ROOT / "tests" / "workers" / "colour_backend.py"
@@ -120,6 +121,28 @@ def test_the_pixel_frame_goes_in_and_comes_out(wire, tmp_path, transform):
     result = wire.ask("predict", params(path, [point(RED_CENTRE_PX)], frame="pixel"))
     assert iou(geometry_of(result), RED_PX) > 0.95
     assert result["area_m2"] == pytest.approx(in_frame(transform, RED_PX).area, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "transform", [UTM_GRID, ROTATED, SOUTH_UP], ids=["north", "turned", "south"]
+)
+def test_an_outline_ends_where_the_raster_ends(wire, tmp_path, transform):
+    """The scene's corner cut through the red roof: the same through the wire and on the command line."""
+    x0, y0, x1, y1 = RED_ROOF
+    path = write_tif(
+        tmp_path / "corner.tif", two_roofs()[:, y0 + 20 :, x0 + 30 :].copy(), transform
+    )
+    rest, raster = box(0, 0, x1 - x0 - 30, y1 - y0 - 20), box(0, 0, 226, 176)
+    result = wire.ask("predict", params(path, [point((10, 10))], frame="pixel"))
+    found = geometry_of(result)
+    assert found.difference(raster).area < 1e-6
+    assert iou(found, rest) > 0.93
+    assert result["area_m2"] == pytest.approx(in_frame(transform, found).area, rel=1e-6)
+    write_geojson(tmp_path / "p.geojson", [({"type": "Point", "coordinates": [10, 10]}, {})])
+    job = {"source": str(path), "prompts": str(tmp_path / "p.geojson"), "pixel": True}
+    wire.ask("segment", {**job, "out": str(tmp_path / "o.gpkg"), "model": "colour-test"})
+    (written,) = read_file(tmp_path / "o.gpkg").geometry
+    assert iou(written, in_frame(transform, found)) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(
