@@ -6,7 +6,7 @@ import importlib.util
 import threading
 from pathlib import Path
 
-from inference_backend.errors import InvalidInput
+from inference_backend.errors import InvalidInput, ModelProblem
 from inference_backend.models.base import ModelCard, PromptableModel
 from inference_backend.weights import store
 from inference_backend.weights.catalogue import CatalogueEntry, entries
@@ -86,7 +86,17 @@ def _load(chosen: ModelCard, device: str) -> PromptableModel:
     if chosen.extra["family"] == "unigeoseg":
         from inference_backend.models.unigeoseg.adapter import UniGeoSegInteractive
 
-        return UniGeoSegInteractive.load(path, device)
+        try:
+            return UniGeoSegInteractive.load(path, device)
+        except ModelProblem as error:
+            if entries().get(chosen.id) is not None:
+                raise
+            # A file that the user named is input, and installing again would not mend it.
+            raise InvalidInput(
+                f"{path.name} is damaged, incomplete or holds no weights of a known model; use a SAM checkpoint as "
+                "published, or weights that 'cityseg train' wrote.",
+                f"{error.user_message} {error.detail}",
+            ) from error
     from inference_backend.models.sam import SamModel
 
     return SamModel.load(path, device, card=chosen)

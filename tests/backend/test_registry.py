@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from inference_backend.errors import InvalidInput
 from inference_backend.models import registry
@@ -77,6 +78,18 @@ def test_own_names_and_bare_paths_work_too(checkpoint):
     assert [card.id for card in registry.cards()][-1] == "roofs"
     assert registry.get("roofs", "cpu").weights_id == "random.pth"
     assert registry.get(str(checkpoint), "cpu").card.id == str(checkpoint.resolve())
+
+
+@pytest.mark.parametrize("content", ["garbage", "half", "another network"])
+def test_weights_of_ones_own_that_are_no_weights_are_bad_input(tmp_path, content):
+    """And not a fault of the installation: the command's exit code is 2."""
+    path = tmp_path / "mine.safetensors"
+    save_file({"a": torch.zeros(1000)}, path)
+    if content != "another network":
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if content == "half" else b"garbage" * 50)
+    with pytest.raises(InvalidInput, match=r"mine\.safetensors is damaged, incomplete or holds no"):
+        registry.get(str(path), "cpu")
 
 
 def test_a_checkpoint_that_went_away_is_said(checkpoint, tmp_path):
