@@ -37,21 +37,21 @@ def bands_and_stretch(layer: QgsRasterLayer) -> dict[str, Any]:
         ]
         return _described(layer, bands, [_limits(layer, b, c) for b, c in zip(bands, contrasts)])
     if isinstance(renderer, QgsSingleBandGrayRenderer):
-        band = _band_of(renderer, "grayBand", "inputBand")
+        band = _band_of(renderer, "inputBand", "grayBand")
         return _described(layer, [band] * 3, [_limits(layer, band, renderer.contrastEnhancement())] * 3)
     if isinstance(renderer, QgsSingleBandPseudoColorRenderer):
-        band = _band_of(renderer, "band", "inputBand")
+        band = _band_of(renderer, "inputBand", "band")
         limits = (renderer.classificationMin(), renderer.classificationMax())
         return _described(layer, [band] * 3, [limits] * 3)
     if isinstance(renderer, QgsPalettedRasterRenderer):
         return _paletted(layer, renderer)
     if isinstance(renderer, QgsHillshadeRenderer):
-        return _described(layer, [_band_of(renderer, "band", "inputBand")] * 3, [None] * 3)
+        return _described(layer, [_band_of(renderer, "inputBand", "band")] * 3, [None] * 3)
     return {}
 
 
 def _band_of(renderer: Any, *names: str) -> int:
-    """The renderer's band; the method was renamed in QGIS 3.38 and 4."""
+    """The renderer's band; QGIS 3.38 renamed the method."""
     for name in names:
         if hasattr(renderer, name):
             return int(getattr(renderer, name)())
@@ -60,7 +60,7 @@ def _band_of(renderer: Any, *names: str) -> int:
 
 def _paletted(layer: QgsRasterLayer, renderer: QgsPalettedRasterRenderer) -> dict[str, Any]:
     """Class numbers as grey levels over the range of the classes, which keeps neighbours apart."""
-    band = _band_of(renderer, "band", "inputBand")
+    band = _band_of(renderer, "inputBand", "band")
     values = [float(item.value) for item in renderer.classes()]
     limits = (min(values), max(values)) if values else None
     return _described(layer, [band] * 3, [limits] * 3)
