@@ -36,6 +36,8 @@ def test_the_whole_backend_is_installed_and_segments(home, monkeypatch):
         pytest.skip("less room on this disk than an installation needs")
     private = ROOT / ".cache" / "uv" / "bin"
     monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(private)]))
+    cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True)
+    monkeypatch.setenv("UV_CACHE_DIR", cache.stdout.strip())
     lock = ROOT / "requirements" / "backend.txt"
     installer = Installer(
         plan.InstallRequest(home=home, lock=lock), ROOT / "requirements" / "uv.txt"

@@ -246,10 +246,12 @@ def holder_of_lock(home: Path) -> QProcess:
     return process
 
 
-def run_step(runner: StepRunner, argv: tuple[str, ...], tmp_path: Path) -> tuple[bool, str]:
+def run_step(
+    runner: StepRunner, argv: tuple[str, ...], tmp_path: Path, expected_bytes: int = 0
+) -> tuple[bool, str]:
     loop, outcome = QEventLoop(), []
     runner.finished.connect(lambda ok, output: (outcome.append((ok, output)), loop.quit()))
-    runner.start(plan.Step("A step", argv, tmp_path, 1.0))
+    runner.start(plan.Step("A step", argv, tmp_path, 1.0), expected_bytes)
     if not outcome:
         QTimer.singleShot(TIMEOUT_MS, loop.quit)
         loop.exec()
@@ -289,3 +291,25 @@ def test_output_that_is_not_utf8_is_shown_all_the_same(tmp_path):
     )
     assert ok
     assert output.splitlines()[1] == "next"
+
+
+def test_downloads_lie_on_the_disk_of_the_environment(tmp_path, lock, wheels, monkeypatch):
+    monkeypatch.delenv("UV_CACHE_DIR")
+    home = tmp_path / "home"
+    ok, message, _ = install(home, lock, wheels)
+    assert ok, message
+    assert any(places.uv_cache_dir(home).iterdir())
+
+
+def test_bytes_on_the_disk_keep_a_silent_step_alive(tmp_path):
+    runner = StepRunner(process_environment())
+    runner.stall_s = 2
+    code = (
+        "import os, time\n"
+        "with open('growing', 'wb') as file:\n"
+        "    for _ in range(10):\n"
+        "        file.write(os.urandom(1 << 20)); file.flush(); os.fsync(file.fileno()); time.sleep(0.5)\n"
+    )
+    ok, _ = run_step(runner, ("/usr/bin/python3", "-c", code), tmp_path, expected_bytes=10 << 20)
+    assert ok
+    assert not runner.stalled

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional, TextIO
 
-from qgis.PyQt.QtCore import QObject, QProcessEnvironment, QStorageInfo, pyqtSignal
+from qgis.PyQt.QtCore import QObject, QProcessEnvironment, pyqtSignal
 
 from cityseg_qgis import about
 from cityseg_qgis.errors import CitySegError
@@ -42,6 +42,11 @@ class Installer(QObject):
         super().__init__(parent)
         self._request, self._uv_lock = request, uv_lock
         self._environment = process_environment()
+        # On one disk with the environment, uv links what it unpacked instead of copying it.
+        self._cache = Path(
+            self._environment.value("UV_CACHE_DIR") or places.uv_cache_dir(request.home)
+        )
+        self._environment.insert("UV_CACHE_DIR", str(self._cache))
         self._runner = StepRunner(self._environment, self)
         self._runner.line.connect(self._on_line)
         self._runner.progressed.connect(self._on_progress)
@@ -190,7 +195,7 @@ class Installer(QObject):
         expected = (
             requirements.room_bytes(self._request.torch_build) * 3 // 4 if step.share > 0.3 else 0
         )
-        self._runner.start(step, expected)
+        self._runner.start(step, expected, (self._request.home, self._cache))
 
     def _on_step_finished(self, ok: bool, output: str) -> None:
         step = self._steps.pop(0)
@@ -277,9 +282,9 @@ def _recent(output: str) -> bool:
 
 def _check_room(home: Path, needed_bytes: int) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    storage = QStorageInfo(str(home))
-    free_bytes = storage.bytesAvailable()
-    if 0 <= free_bytes < needed_bytes:
+    # Not QStorageInfo: in a container whose root is in no mount table it knows nothing.
+    free_bytes = shutil.disk_usage(home).free
+    if free_bytes < needed_bytes:
         raise CitySegError(
             f"The backend needs {needed_bytes / 1e9:.0f} GB free in {home}, and {free_bytes / 1e9:.1f} GB are. "
             "Free some space, or set CITYSEG_HOME to a folder on another disk."

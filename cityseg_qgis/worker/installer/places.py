@@ -3,6 +3,7 @@
     <home>/envs/<name>/          one environment; never changed after it was found to work
     <home>/envs/<name>.partial/  one being built; swept away when its builder is gone
     <home>/current.json          {"environment": <name>, ...}, replaced atomically
+    <home>/uv-cache/             what uv downloaded; the environments are links into it
     <home>/install.lock          held while installing
     <home>/install.log           what the last installation printed
 
@@ -40,6 +41,11 @@ def python_of(environment: Path, platform: str = sys.platform) -> Path:
 def envs_dir(home: Path) -> Path:
     """The folder of all environments."""
     return home / "envs"
+
+
+def uv_cache_dir(home: Path) -> Path:
+    """Where uv keeps its downloads, unless the user chose a folder with UV_CACHE_DIR."""
+    return home / "uv-cache"
 
 
 def lock_path(home: Path) -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 from qgis.PyQt.QtCore import (
     QObject,
     QProcess,
     QProcessEnvironment,
-    QStorageInfo,
     QTimer,
     pyqtSignal,
 )
@@ -52,13 +53,13 @@ class StepRunner(QObject):
         """Whether a step is under way."""
         return self._process is not None
 
-    def start(self, step: Step, expected_bytes: int = 0) -> None:
-        """Start `step`; `expected_bytes` is what it will write, for the progress between milestones."""
+    def start(self, step: Step, expected_bytes: int = 0, watched: tuple[Path, ...] = ()) -> None:
+        """Start `step`; `expected_bytes` is what it will write into the `watched` folders, for its progress."""
+        self._watched = watched or (step.cwd,)
         self._step, self._expected_bytes = step, expected_bytes
         self._output, self._rest, self._fraction = "", "", 0.0
         self._idle_ms, self.stalled = 0, False
-        self._storage = QStorageInfo(str(step.cwd))
-        self._free_at_start = self._free_last = self._storage.bytesAvailable()
+        self._free_at_start = self._free_last = self._free_bytes()
         process = QProcess(self)
         process.setProcessEnvironment(self._environment)
         process.setWorkingDirectory(str(step.cwd))
@@ -96,12 +97,17 @@ class StepRunner(QObject):
 
     def _look_at_disk(self) -> None:
         """A download is silent: what it leaves on the disk shows that it lives, and how far it is."""
-        self._storage.refresh()
-        free = self._storage.bytesAvailable()
+        free = self._free_bytes()
         if abs(free - self._free_last) >= _ACTIVITY_BYTES:
             self._free_last, self._idle_ms = free, 0
         # Free space is shared with other programs, so it may only move the bar forward, and not to its end.
         self._advance(min(0.85, 0.85 * (self._free_at_start - free) / self._expected_bytes))
+
+    def _free_bytes(self) -> int:
+        existing = {
+            next(f for f in (folder, *folder.parents) if f.exists()) for folder in self._watched
+        }
+        return sum(shutil.disk_usage(folder).free for folder in existing)
 
     def _on_output(self) -> None:
         if self._process is None:
