@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import http.client
-import os
 import re
 import shutil
 import ssl
@@ -22,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from inference_backend import file_lock
 from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput, ModelProblem, ResourceProblem
 from inference_backend.weights.catalogue import CatalogueEntry
@@ -305,7 +305,7 @@ def _only_one(part: Path) -> Iterator[None]:
     path = part.with_name(part.name + ".lock")
     with _opened(path) as stream:
         try:
-            _lock(stream)
+            file_lock.take(stream)
         except OSError as error:
             raise ResourceProblem(
                 f"{part.stem} is being downloaded by another CitySeg; wait for it."
@@ -316,17 +316,6 @@ def _only_one(part: Path) -> Iterator[None]:
             # While it is still locked, so that nobody waits for a name that is gone. Windows keeps open files.
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-def _lock(stream: IO[bytes]) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _host(url: str) -> str:

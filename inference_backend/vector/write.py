@@ -22,6 +22,7 @@ import shapely
 from inference_backend.errors import InvalidInput, ResourceProblem
 from inference_backend.imagery.ground import geodetic
 from inference_backend.vector.attributes import FIELDS
+from inference_backend.vector.drafts import PREFIX, draft_folder
 
 DRIVERS: Mapping[str, str] = {
     ".gpkg": "GPKG",
@@ -111,7 +112,7 @@ def check_writable(target: Path) -> None:
             f"'{target}' is read-only; choose another name or change its permissions."
         )
     try:
-        handle, probe = tempfile.mkstemp(prefix=".cityseg-", dir=folder)
+        handle, probe = tempfile.mkstemp(prefix=PREFIX, dir=folder)
         os.close(handle)
         Path(probe).unlink()
     except OSError as error:
@@ -124,18 +125,13 @@ def check_writable(target: Path) -> None:
 def replacing(target: Path) -> Iterator[Path]:
     """A path to write to, of the same name in a folder beside `target`; its files take the target's place at the end."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".cityseg-", dir=target.parent))
-    except OSError as error:
-        raise explain(target, error) from error
-    try:
-        yield folder / target.name
-        _move(folder, target)
+        with draft_folder(target.parent) as folder:
+            yield folder / target.name
+            _move(folder, target)
     except OSError as error:
         if isinstance(error, (TargetProblem, ResourceProblem)):
             raise
         raise explain(target, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def explain(target: Path, error: Exception) -> DiskProblem | TargetProblem:
