@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from affine import Affine
+from shapely import Polygon
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
@@ -81,6 +82,14 @@ class ObjectAnswer:
     transform: Affine
     replayed: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, source: RasterSource) -> ObjectAnswer:
+        """The answer where there is nothing to be seen."""
+        window = (0.0, 0.0, 1.0, 1.0)
+        return cls(
+            Polygon(), 0.0, 0.0, 0.0, {}, np.zeros((1, 1), np.float32), window, source.transform
+        )
 
     @property
     def geometry_px(self) -> BaseGeometry:

@@ -14,6 +14,7 @@ from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput
 from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.imagery.source import RasterSource, open_raster
+from inference_backend.interactive import NoImageData
 from inference_backend.job_checks import check_data, check_keeps_inputs, check_prompts
 from inference_backend.models.base import PromptableModel
 from inference_backend.predict import AnswerOptions, ObjectAnswer, answer_object
@@ -112,7 +113,7 @@ def run_segment(
             share = _LOADED_SHARE + (1 - _LOADED_SHARE) * number / len(objects)
             report(share, f"Object {asked.object_id} ({number + 1} of {len(objects)})")
             cancel.check()
-            found = answer_object(source, asked.prompts, model, job.options, cache, cancel)
+            found = _answer(source, asked, model, job.options, cache, cancel)
             geometry = found.geometry
             if clip is not None:
                 geometry = clipped(geometry, clip, source, job.options.min_area_m2)
@@ -133,6 +134,21 @@ def run_segment(
         "milliseconds": round(1000 * (time.perf_counter() - started), 1),
         "objects": entries,
     }
+
+
+def _answer(
+    source: RasterSource,
+    asked: PromptedObject,
+    model: PromptableModel,
+    options: AnswerOptions,
+    cache: EmbeddingCache,
+    cancel: CancelToken,
+) -> ObjectAnswer:
+    """One object in a gap of the raster must not cost the others their answers."""
+    try:
+        return answer_object(source, asked.prompts, model, options, cache, cancel)
+    except NoImageData:
+        return ObjectAnswer.nothing(source)
 
 
 def _load(job: SegmentJob) -> PromptableModel:

@@ -100,6 +100,16 @@ def test_a_box_far_larger_than_the_raster_has_data(folder):
     assert segment() == 0
 
 
+def test_a_prompt_in_a_gap_of_a_sound_raster_is_empty_and_the_others_are_answered(folder):
+    pixels = np.zeros((3, 1200, 1200), np.uint8)
+    pixels[:, :256, :256] = two_roofs()
+    write_tif(folder / "a.tif", pixels, nodata=0)
+    gap = (point(1000, 1000), {"object": 2})
+    write_geojson(folder / "p.geojson", [*CLICK, gap])
+    assert segment() == 0
+    assert geopandas.read_file("o.gpkg")["object"].tolist() == [1]
+
+
 def test_values_beyond_single_precision_are_no_data_without_a_word_from_numpy(folder, capfd):
     write_tif(folder / "a.tif", np.full((3, 64, 64), 1e300))
     write_geojson(folder / "p.geojson", [(point(30, 30), {})])

@@ -12,10 +12,11 @@ from inference_backend.errors import Cancelled, InvalidInput
 from inference_backend.imagery.crop import covering_window, plan_window, zoomed_window
 from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.imagery.source import pixels_source
-from inference_backend.interactive import segment_object, shown_parts
+from inference_backend.interactive import NoImageData, segment_object, shown_parts
 from inference_backend.models import registry
-from inference_backend.models.base import ModelCard
+from inference_backend.models.base import MaskPrediction, ModelCard
 from inference_backend.prompts import Prompt
+from tests.data.colour_model import ColourModel
 
 ZOOMING = ModelCard("m", "m", ("point",), 384, "", 1, extra={"zooms": True})
 FIXED = ModelCard("s", "s", ("point",), 1024, "", 1)
@@ -107,7 +108,7 @@ def test_five_prompts_in_one_request_equal_five_requests(roofs, model, monkeypat
     step_by_step = [
         segment_object(roofs, prompts[: k + 1], model, cache=fresh()) for k in range(5)
     ][-1]
-    monkeypatch.setattr(interactive, "_memory", interactive._Memory(64))
+    monkeypatch.setattr(interactive, "_memory", interactive._Memory(1 << 24))
     at_once = segment_object(roofs, prompts, model, cache=fresh())
     assert at_once.window == step_by_step.window
     assert np.array_equal(at_once.probability, step_by_step.probability)
@@ -139,9 +140,23 @@ def test_small_parts_that_no_click_shows_are_dropped():
     assert kept[10, 40] == np.float32(0.7)
     assert np.array_equal(kept[:30, :30], probability[:30, :30])
     assert np.array_equal(shown_parts(probability, [click(30, 30)]), probability)
-    assert np.array_equal(shown_parts(probability, [box(0, 0, 60, 60)]), probability)
+    boxed = shown_parts(probability, [box(0, 0, 60, 60)])
+    assert boxed[42, 42] == 0
+    assert boxed[10, 40] == np.float32(0.7)
     both = shown_parts(probability, [click(10, 10), click(42, 42)])
     assert np.array_equal(both, probability)
+
+
+def test_pinholes_are_filled_unless_they_were_asked_for():
+    probability = np.zeros((60, 60), np.float32)
+    probability[5:45, 5:45] = 0.9
+    probability[20:23, 20:23] = 0.1  # a chimney
+    probability[28:40, 28:40] = 0.1  # a courtyard
+    filled = shown_parts(probability, [click(10, 10)])
+    assert filled[21, 21] == 1
+    assert filled[33, 33] == np.float32(0.1)
+    asked = shown_parts(probability, [click(10, 10), click(21, 21, 0)])
+    assert asked[21, 21] == np.float32(0.1)
 
 
 @pytest.mark.parametrize("prompts", [[click(900, 100)], [click(100, 100), click(100, -50)]])
@@ -160,3 +175,45 @@ def test_cancel_stops_before_the_encoder(roofs, model):
     token.cancel()
     with pytest.raises(Cancelled):
         segment_object(roofs, [click(333, 222)], model, cache=fresh(), cancel=token)
+
+
+class Counting(ColourModel):
+    """Counts its decodings."""
+
+    decoded = 0
+
+    def predict(self, embedding, prompts, previous_logits=None):
+        self.decoded += 1
+        return super().predict(embedding, prompts[-1:], previous_logits)
+
+
+def test_one_more_click_is_one_more_decoding_however_many_there_were(roofs, monkeypatch):
+    """Memory holds three answers here: going on needs the last one, and the first one for the choice of window."""
+    monkeypatch.setattr(interactive, "_memory", interactive._Memory(3 * 2 * 4 * 256 * 256))
+    prompts = [click(130 + k % 100, 110 + k % 60) for k in range(40)]
+    model, cache = Counting(), fresh()
+    segment_object(roofs, prompts[:39], model, cache=cache)
+    assert model.decoded == 39
+    then = segment_object(roofs, prompts, model, cache=cache)
+    assert (model.decoded, then.replayed) == (41, 39)
+    monkeypatch.setattr(interactive, "_memory", interactive._Memory(1))
+    anew = segment_object(roofs, prompts, Counting(), cache=fresh())
+    assert np.array_equal(anew.probability, then.probability)
+
+
+def test_what_is_remembered_keeps_to_its_budget_and_holds_no_other_candidate():
+    memory = interactive._Memory(100_000)
+    candidates = np.zeros((4, 50, 50), np.float32)
+    for name in "abcdefghijklmnop":
+        memory.put(name, MaskPrediction(candidates[1], 0.5, candidates[2]))
+    kept = [name for name in "abcdefghijklmnop" if memory.get(name) is not None]
+    assert kept == ["l", "m", "n", "o", "p"]
+    assert memory.get("p").probability.base is None
+
+
+def test_where_there_is_nothing_to_see_it_says_so():
+    """A gap as large as the window: the model would make up an outline."""
+    pixels = np.zeros((400, 400, 3), np.uint8)
+    gap = pixels_source(pixels, None, None, "gap", np.zeros((400, 400), bool))
+    with pytest.raises(NoImageData, match="no image data around the prompt"):
+        segment_object(gap, [click(200, 200)], ColourModel(), cache=fresh())
