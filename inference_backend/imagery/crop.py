@@ -29,7 +29,7 @@ SMALL_PX, LARGE_PX = 60.0, 200.0
 LOOKS = (0.5, 1.0, 2.0)
 """Zooms of the first looks at a click, as factors (chosen on held-out roofs)."""
 MOST_OF_A_WINDOW = 0.7
-EDGE = 0.02
+EDGE = 0.1
 TELLS_SIZE = ("box", "lasso", "mask")
 
 

@@ -130,6 +130,19 @@ def test_small_and_large_objects_are_found_at_their_place(roofs, model):
         assert np.abs(np.array(found) - truth).max() < 6
 
 
+def test_a_click_apart_adds_what_it_shows(roofs, model):
+    """Two things that one click each shows become one mask."""
+    answer = segment_object(roofs, [click(180, 140), click(435, 315)], model, cache=fresh())
+    col0, row0, width, height = answer.window
+    rows, cols = np.indices(answer.probability.shape) + 0.5
+    x = col0 + cols * width / answer.probability.shape[1]
+    y = row0 + rows * height / answer.probability.shape[0]
+    found = answer.probability > 0.5
+    for x0, y0, x1, y1 in ((120, 100, 240, 180), (420, 300, 450, 330)):
+        truth = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+        assert found[truth].mean() > 0.6
+
+
 def test_small_parts_that_no_click_shows_are_dropped():
     probability = np.zeros((60, 60), np.float32)
     probability[5:25, 5:25] = 0.9  # shown
