@@ -59,8 +59,13 @@ def _band_of(renderer: Any, *names: str) -> int:
 
 
 def _paletted(layer: QgsRasterLayer, renderer: QgsPalettedRasterRenderer) -> dict[str, Any]:
-    """Class numbers as grey levels over the range of the classes, which keeps neighbours apart."""
+    """Class numbers as grey levels over the range of the classes, which keeps neighbours apart.
+
+    A file with a palette of its own is read in its colours, which need no stretch.
+    """
     band = _band_of(renderer, "inputBand", "band")
+    if layer.dataProvider().colorTable(band):
+        return _described(layer, [band] * 3, [(0.0, 255.0)] * 3)
     values = [float(item.value) for item in renderer.classes()]
     limits = (min(values), max(values)) if values else None
     return _described(layer, [band] * 3, [limits] * 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from inference_backend.errors import InvalidInput, ModelProblem
@@ -87,7 +88,7 @@ def _load(chosen: ModelCard, device: str) -> PromptableModel:
         from inference_backend.models.unigeoseg.adapter import UniGeoSegInteractive
 
         try:
-            return UniGeoSegInteractive.load(path, device)
+            model = UniGeoSegInteractive.load(path, device)
         except ModelProblem as error:
             if entries().get(chosen.id) is not None:
                 raise
@@ -97,6 +98,8 @@ def _load(chosen: ModelCard, device: str) -> PromptableModel:
                 "published, or weights that 'cityseg train' wrote.",
                 f"{error.user_message} {error.detail}",
             ) from error
+        model.card = replace(model.card, id=chosen.id, title=chosen.title)
+        return model
     from inference_backend.models.sam import SamModel
 
     return SamModel.load(path, device, card=chosen)

@@ -111,3 +111,10 @@ def test_a_checkpoint_is_checked_against_the_name_it_is_registered_for(checkpoin
     with pytest.raises(InvalidInput, match="is not Segment Anything ViT-L .* but sam-vit-b"):
         registry.check_file("sam-vit-l", checkpoint)
     assert registry.loaded() == []
+
+
+def test_own_trained_weights_answer_under_their_own_name():
+    """Provenance: a feature must say which weights made it."""
+    store.register("tuned", store.locate("default-2d"))
+    assert registry.get("tuned", device="cpu").card.id == "tuned"
+    assert registry.get("default-2d", device="cpu").card.id == "default-2d"

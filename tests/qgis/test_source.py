@@ -145,6 +145,24 @@ def test_classes_send_the_range_of_their_values(roof_layer):
     assert wire["stretch"] == {"kind": "minmax", "low": [3] * 3, "high": [12] * 3}
 
 
+def test_a_file_with_a_palette_is_sent_in_its_colours(qgis_app, tmp_path):
+    """The backend reads palette colours, 0 to 255: limits of the indices would make the image white."""
+    path = str(tmp_path / "palette.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 8, 8, 1, gdal.GDT_Byte)
+    table = gdal.ColorTable()
+    for index in range(16):
+        table.SetColorEntry(index, (index * 16, 20, 90, 255))
+    band = dataset.GetRasterBand(1)
+    band.SetColorTable(table)
+    band.WriteArray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 16)
+    band = dataset = None
+    layer = QgsRasterLayer(path, "palette")
+    assert isinstance(layer.renderer(), QgsPalettedRasterRenderer)
+    sent = describe(layer).wire
+    assert sent["bands"] == [1, 1, 1]
+    assert sent["stretch"] == {"kind": "none"}
+
+
 def test_a_raster_without_georeference_is_sent_in_pixels(qgis_app, tmp_path):
     layer = QgsRasterLayer(str(_png(tmp_path)), "plain")
     source = describe(layer)
