@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from cityseg_qgis.core.drafts import draft_folder
 from cityseg_qgis.core.target import free_table_name, table_name
 from cityseg_qgis.errors import CitySegError, SaveProblem
 from cityseg_qgis.i18n import tr
@@ -58,7 +57,7 @@ def save_layer(layer: QgsVectorLayer, path: Path) -> Path:
         _add_table(layer, path)
         return path
     _check_not_open(path)
-    with _draft_folder(path) as folder:
+    with _drafting(path) as folder:
         draft = folder / path.name
         _write(layer, draft, driver, table_name(path.stem))
         _check_complete(layer, draft, "")
@@ -147,17 +146,12 @@ def _is_same_file(path: Path, source: str) -> bool:
 
 
 @contextmanager
-def _draft_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` on the same disk, gone afterwards."""
-    folder = path.parent / f".cityseg-{uuid.uuid4().hex[:8]}"
+def _drafting(path: Path) -> Iterator[Path]:
     try:
-        folder.mkdir()
+        with draft_folder(path.parent) as folder:
+            yield folder
     except OSError as error:
         raise _not_written(path, str(error)) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move_in(folder: Path, path: Path) -> None:
@@ -165,12 +159,8 @@ def _move_in(folder: Path, path: Path) -> None:
     for suffix in _STALE_SIDECARS:
         if path.suffix.lower() == ".shp":
             path.with_suffix(suffix).unlink(missing_ok=True)
-    drafts = sorted(folder.iterdir(), key=lambda file: file.name == path.name)
-    try:
-        for draft in drafts:
-            draft.replace(path.parent / draft.name)
-    except OSError as error:
-        raise _not_written(path, str(error)) from error
+    for draft in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+        draft.replace(path.parent / draft.name)
 
 
 def _not_written(path: Path, detail: str) -> SaveProblem:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -196,3 +198,46 @@ def test_a_file_under_a_layer_of_the_project_is_not_replaced(layer, project, tmp
     project.addMapLayer(QgsVectorLayer(str(path), "in use", "ogr"))
     with pytest.raises(SaveProblem, match="in use"):
         save_layer(layer, path)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cityseg_qgis.core.drafts import draft_folder
+with draft_folder(Path(sys.argv[1])) as folder:
+    (folder / "out.shp").write_bytes(b"half of it")
+    print("writing", flush=True)
+    if len(sys.argv) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def start_saving(folder, *flags):
+    """Another QGIS in the middle of a save."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), *flags],
+        cwd=Path(__file__).resolve().parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    assert child.stdout.readline() == "writing\n"
+    return child
+
+
+def hidden(folder):
+    return [path for path in folder.iterdir() if path.name.startswith(".cityseg-")]
+
+
+def test_what_a_crash_left_is_swept_by_the_next_save(layer, tmp_path):
+    start_saving(tmp_path, "crash").communicate()
+    assert len(hidden(tmp_path)) == 1
+    save_layer(layer, tmp_path / "mine.shp")
+    assert hidden(tmp_path) == []
+    assert QgsVectorLayer(str(tmp_path / "mine.shp"), "mine", "ogr").featureCount() == 3
+
+
+def test_what_another_window_is_saving_is_left_alone(layer, tmp_path):
+    other = start_saving(tmp_path)
+    save_layer(layer, tmp_path / "mine.shp")
+    assert len(hidden(tmp_path)) == 1
+    other.communicate()
+    assert hidden(tmp_path) == []
