@@ -18,7 +18,7 @@ from qgis.core import (
 from cityseg_qgis.core import attributes
 from cityseg_qgis.core.attributes import Provenance
 from cityseg_qgis.core.frames import transformed_geometry, valid_polygon
-from cityseg_qgis.core.target import is_target
+from cityseg_qgis.core.target import file_is_gone, is_target
 from cityseg_qgis.errors import GeometryProblem, TargetProblem
 from cityseg_qgis.i18n import tr
 
@@ -69,6 +69,13 @@ def accept(
         raise TargetProblem(
             tr("The target layer cannot be edited; choose another, or make a new one.")
         )
+    if file_is_gone(target):
+        raise TargetProblem(
+            tr(
+                "The file of “{name}” is gone; choose another target, and save the layer as another file to keep "
+                "what it holds."
+            ).format(name=target.name())
+        )
     shape = valid_polygon(transformed_geometry(geometry, crs, target.crs()))
     if shape.isEmpty():
         raise GeometryProblem(tr("There is no outline to accept yet; add a prompt."))
@@ -90,17 +97,31 @@ def save_edits(target: QgsVectorLayer) -> None:
     """Write the edit buffer to the layer's source and stay in editing. Raises `TargetProblem`; no edit is lost then."""
     if not target.isEditable():
         return
+    if file_is_gone(target):
+        raise TargetProblem(
+            tr("The file of “{name}” is gone, and its edits are kept in QGIS; save the layer as another file.").format(
+                name=target.name()
+            )
+        )
     if not target.commitChanges(False):
         # SQLite keeps the rows of a failed COMMIT in its open transaction: without a new connection the next
         # attempt would write them twice.
+        detail = "\n".join(target.commitErrors())
         target.dataProvider().reloadData()
-        raise TargetProblem(
-            tr(
-                "The edits of “{name}” could not be saved and are kept in QGIS; check that its file may be "
-                "written and that the disk is not full, or save the layer as another file."
-            ).format(name=target.name()),
-            "\n".join(target.commitErrors()),
+        raise TargetProblem(_why_not_saved(detail).format(name=target.name()), detail)
+
+
+def _why_not_saved(detail: str) -> str:
+    """A provider says in its own words that a field must not be empty or must be unique."""
+    if "constraint" in detail.lower():
+        return tr(
+            "The edits of “{name}” could not be saved and are kept in QGIS: a field of the layer has a rule that the "
+            "new objects break; fill it in the attribute table, then save again."
         )
+    return tr(
+        "The edits of “{name}” could not be saved and are kept in QGIS; check that its file is there and may be "
+        "written and that the disk is not full, or save the layer as another file."
+    )
 
 
 @contextmanager

@@ -23,6 +23,8 @@ from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import style_path
 
 DEFAULT_NAME = "objects"
+# Formats without edits in place: their driver holds all features, and makes the file again.
+_WRITTEN_ANEW = (".fgb", ".geojson", ".json")
 
 
 def is_target(layer: Optional[QgsMapLayer]) -> bool:
@@ -34,6 +36,15 @@ def is_target(layer: Optional[QgsMapLayer]) -> bool:
         and not layer.readOnly()
         and layer.supportsEditing()
     )
+
+
+def file_is_gone(layer: QgsVectorLayer) -> bool:
+    """Whether the file behind `layer` was deleted: its provider still has it open, and would write into nothing."""
+    name = layer.source().split("|")[0]
+    if layer.providerType() != "ogr" or name.startswith("/vsi"):
+        return False
+    path = Path(name)
+    return path.is_absolute() and path.suffix.lower() not in _WRITTEN_ANEW and not path.exists()
 
 
 def targets(project: QgsProject) -> list[QgsVectorLayer]:
