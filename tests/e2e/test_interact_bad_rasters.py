@@ -104,3 +104,22 @@ def test_an_image_without_a_crs_into_a_target_that_has_one(session, tmp_path):
     (feature,) = target.getFeatures()
     assert iou(feature.geometry(), target.crs(), scenes.RED) > 0.95
     assert feature["area_m2"] == pytest.approx(RED_M2, abs=SLACK_M2)
+
+
+def test_an_image_of_few_colours_is_seen_in_its_colours(session, tmp_path):
+    """Grey ground of the same brightness as the roof: only the colour table tells them apart."""
+    index = np.ones((1, scenes.SIZE, scenes.SIZE), np.uint8)
+    col0, row0, col1, row1 = scenes.RED
+    index[:, row0:row1, col0:col1] = 2
+    path = scenes.write(tmp_path / "a.tif", index)
+    dataset = gdal.Open(str(path), gdal.GA_Update)
+    table = gdal.ColorTable()
+    for entry, colour in enumerate([(0, 0, 0), (120, 120, 120), (200, 100, 90), (255, 255, 255)]):
+        table.SetColorEntry(entry, (*colour, 255))
+    dataset.GetRasterBand(1).SetColorTable(table)
+    del dataset
+    session.desktop.show(QgsRasterLayer(str(path), "few colours"))
+    session.panel.set_prompting(True)
+    session.desktop.click(RED_AT)
+    preview = answered(session)
+    assert iou(preview.geometry, preview.crs, scenes.RED) > 0.95
