@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
@@ -12,6 +13,8 @@ Position = tuple[float, float]
 POINT, BOX, SCRIBBLE, LASSO = "point", "box", "scribble", "lasso"
 KINDS = (POINT, BOX, SCRIBBLE, LASSO)
 ADD, REMOVE = 1, 0
+# The backend's own measure for rectangles of prompt files.
+_BOX_LEAN = 0.1
 _LEAST_POSITIONS = {POINT: 1, BOX: 2, SCRIBBLE: 2, LASSO: 3}
 
 
@@ -46,12 +49,25 @@ class Prompt:
         return replace(self, xy=tuple(transform(position) for position in self.corners))
 
     def to_wire(self) -> dict[str, Any]:
-        """As the backend reads it: a turned box becomes the upright box round its corners."""
-        xy: Sequence[Position] = self.xy
-        if self.kind == BOX:
-            xs, ys = [x for x, _ in self.xy], [y for _, y in self.xy]
-            xy = ((min(xs), min(ys)), (max(xs), max(ys)))
+        """As the backend reads it: a turned box becomes an upright one."""
+        xy = self._upright() if self.kind == BOX else self.xy
         return {"kind": self.kind, "xy": [list(position) for position in xy], "label": self.label}
+
+    def _upright(self) -> tuple[Position, Position]:
+        """Least and greatest corner: of the same size where the box leans a little, else round all corners.
+
+        Meridians converge: a box drawn on a web map leans by a few degrees on an image in UTM.
+        """
+        xs, ys = sorted(x for x, _ in self.xy), sorted(y for _, y in self.xy)
+        if len(self.xy) != 4 or max(_lean(a, b) for a, b in zip(self.xy, self.xy[1:])) > _BOX_LEAN:
+            return (xs[0], ys[0]), (xs[-1], ys[-1])
+        return ((xs[0] + xs[1]) / 2, (ys[0] + ys[1]) / 2), ((xs[2] + xs[3]) / 2, (ys[2] + ys[3]) / 2)
+
+
+def _lean(a: Position, b: Position) -> float:
+    """How far the way from `a` to `b` leaves its axis, as a share of its length."""
+    dx, dy = abs(b[0] - a[0]), abs(b[1] - a[1])
+    return min(dx, dy) / max(math.hypot(dx, dy), 1e-300)
 
 
 def summary(prompts: Iterable[Prompt]) -> str:

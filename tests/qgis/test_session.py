@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from qgis.core import QgsCoordinateReferenceSystem
 
@@ -100,6 +102,19 @@ def test_a_box_turned_by_a_transform_becomes_the_upright_box_round_it():
     turned = Prompt("box", ((0, 0), (2, 1))).mapped(lambda p: (p[0] - p[1], p[0] + p[1]))
     assert turned.xy == ((0, 0), (2, 2), (1, 3), (-1, 1))
     assert turned.to_wire() == {"kind": "box", "xy": [[-1, 0], [2, 3]], "label": 1}
+
+
+@pytest.mark.parametrize("degrees", [0, 3, -5, 88])
+def test_a_box_that_leans_a_little_keeps_its_size_and_place(degrees):
+    """What a box on a web map is on an image in UTM; the box round its corners would be up to a third larger."""
+    turn = math.radians(degrees)
+    sine, cosine = math.sin(turn), math.cos(turn)
+    leaning = Prompt("box", ((-50, -10), (50, 10))).mapped(
+        lambda p: (cosine * p[0] - sine * p[1], sine * p[0] + cosine * p[1])
+    )
+    (x0, y0), (x1, y1) = leaning.to_wire()["xy"]
+    assert (x0 + x1, y0 + y1) == pytest.approx((0, 0), abs=1e-9)
+    assert sorted((x1 - x0, y1 - y0)) == pytest.approx([20, 100], rel=0.01)
 
 
 def test_summary_counts_kinds_and_signs():
