@@ -39,7 +39,7 @@ def keep(device: str, section: str, rows: Sequence[Row], path: Path = JSON_FILE)
     """Put a section's rows into the JSON file; other sections and devices stay. Returns all of it."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     kept.setdefault(device, {})[section] = as_record(device, rows)
-    _write(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    _write(path, json.dumps(kept, indent=1, ensure_ascii=False, default=float) + "\n")
     return kept
 
 
