@@ -55,11 +55,13 @@ def run_interactive(args: argparse.Namespace) -> int:
     """Run the click protocol and print its table or JSON."""
     from inference_backend.evaluation.instance_folder import find_pairs, list_objects
     from inference_backend.evaluation.interactive import best_segmenter, evaluate_objects, summarise
-    from inference_backend.evaluation.report import table, write_report
+    from inference_backend.evaluation.report import check_report_folder, table, write_report
     from inference_backend.evaluation.segmenters import ModelSegmenter, baseline
 
     if args.max_objects is not None and args.max_objects < 1:
         raise InvalidInput("--max-objects is a number of objects, 1 or more.")
+    if args.out:
+        check_report_folder(args.out)
     candidates = [baseline(name) for name in args.baseline]
     records = list_objects(
         find_pairs(args.dataset), args.min_pixels, args.max_objects, args.components
@@ -78,9 +80,9 @@ def run_interactive(args: argparse.Namespace) -> int:
         )
         results.append({"name": segmenter.name, **summarise(objects)})
         scores.append(objects)
-    written = write_report(args.out, results, scores) if args.out else []
+    # First what was measured, then what may fail.
     sys.stdout.write((json.dumps(results) if args.json else table(results)) + "\n")
-    for path in written:
+    for path in write_report(args.out, results, scores) if args.out else ():
         sys.stderr.write(f"wrote {path}\n")
     return 0
 

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from inference_backend.errors import ResourceProblem
+from inference_backend.errors import InvalidInput, ResourceProblem
 from inference_backend.evaluation.interactive import REPORTED_CLICKS, TARGETS, ObjectScore
 from inference_backend.evaluation.metrics import MAX_CLICKS, clicks_needed
 from inference_backend.evaluation.sheet import draw_sheet
@@ -53,6 +54,19 @@ def _number(key: str, value: float | int | None) -> str:
     if key.startswith("iou"):
         return f"{value:.3f}"
     return f"{value:.2f}" if key.startswith("noc") else f"{value:d}"
+
+
+def check_report_folder(folder: Path) -> None:
+    """Make `folder`, and raise InvalidInput where nothing can be written in it: measuring takes hours."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InvalidInput(
+            f"The report cannot be written to '{folder}' ({error.strerror}); choose another folder.",
+            str(error),
+        ) from error
 
 
 def write_report(

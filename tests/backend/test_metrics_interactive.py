@@ -259,3 +259,26 @@ def test_missing_folders_and_wrong_baselines_are_named(tmp_path, folder, capsys)
         == 2
     )
     assert "1 or more" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_measured(folder, capsys):
+    (folder / "taken").write_text("a file")
+    where = str(folder / "taken")
+    command = ["evaluate", "interactive", str(folder), "--baseline", "box", "--out", where]
+    assert cli.main(command) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "The report cannot be written to" in captured.err
+    assert (folder / "taken").read_text() == "a file"
+
+
+def test_what_was_measured_is_shown_though_the_report_fails(folder, capsys):
+    """A folder of a report's name, in its place: only the last step meets it."""
+    (folder / "out" / "report.json").mkdir(parents=True)
+    where = str(folder / "out")
+    command = ["evaluate", "interactive", str(folder), "--baseline", "box", "--out", where]
+    assert cli.main(command) == 1
+    captured = capsys.readouterr()
+    assert "box" in captured.out
+    assert "The report cannot be written" in captured.err

@@ -122,6 +122,14 @@ def test_drawn_prompts_reach_the_drawn_map():
     assert removed.drawn.sum().item() == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_previous_answer_that_is_very_sure_overflows_nothing():
+    """Its logits may be large: a warning on standard error would be one line too many."""
+    sure = np.where(np.arange(256).reshape(16, 16) % 2, 200, -200).astype(np.float32)
+    previous = prompt_tensors([click(30, 30)], 16, 16, sure).previous
+    assert torch.equal(previous[0, 0], (torch.from_numpy(sure) > 0).float())
+
+
 def test_weights_survive_a_round_trip(tmp_path, small_net):
     path = tmp_path / "weights.safetensors"
     save_weights(path, SMALL, small_net.state_dict(), 7)

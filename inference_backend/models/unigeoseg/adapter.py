@@ -147,7 +147,7 @@ def prompt_tensors(
         xy[0, k], labels[0, k] = (x, y), label
     box = np.array([union_bounds(boxes) if boxes else (0, 0, 0, 0)], np.float32)
     if previous_logits is not None:
-        start = 1 / (1 + np.exp(-previous_logits.astype(np.float32)))
+        start = torch.sigmoid(torch.from_numpy(previous_logits).float()).numpy()
     previous = np.zeros((1, 1, height4, width4), np.float32) if start is None else start[None, None]
     given = np.array([start is not None], np.float32)
     arrays = (xy, labels, box, np.array([bool(boxes)], np.float32), drawn[None], previous, given)
