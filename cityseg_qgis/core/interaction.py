@@ -323,6 +323,9 @@ class Interaction(QObject):
     def _on_answered(self, request_id: int, answer: object, _attachments: object) -> None:
         if request_id == self._models_request and isinstance(answer, dict):
             self.models = read_models(answer) or self.models
+            if self._model_id not in [model.id for model in self.models]:
+                # A checkpoint of an earlier day that was removed since.
+                self.set_model(DEFAULT_MODEL)
             self.models_changed.emit()
 
     def _on_failed(self, request_id: int, error: CitySegError) -> None:

@@ -163,3 +163,14 @@ def test_the_event_loop_turns_while_the_encoder_works(session, roofs, gate):
 def test_this_interpreter_is_qgis_and_the_backends_is_not():
     # Both environments may stand on one base interpreter.
     assert Path(sys.prefix) != PYTHON.parent.parent
+
+
+def test_a_model_that_was_removed_since_gives_way_to_the_default(session, roofs):
+    """What the list shows as chosen is what is asked."""
+    session.panel.set_prompting(False)
+    session.interaction.set_model("sam-of-last-year")
+    session.panel.set_prompting(True)
+    wait_until(lambda: session.interaction.model.id == "default-2d")
+    assert session.panel.layer_step.model_combo.currentData() == "default-2d"
+    session.desktop.click(RED_AT)
+    assert answered(session).area_m2 == pytest.approx(RED_M2, abs=SLACK_M2)
