@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 from inference_backend.models.base import Embedding
 
 _SUFFIX = ".embedding.safetensors"
+# A file that has grown for this long belongs to a process that was killed.
+_PART_IS_LEFT_S = 3600.0
 
 
 class EmbeddingCache:
@@ -119,6 +122,7 @@ class _DiskStore:
 
     def write(self, key: str, embedding: Embedding) -> None:
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if not all(isinstance(tensor, torch.Tensor) for tensor in embedding.tensors.values()):
@@ -133,12 +137,15 @@ class _DiskStore:
             save_file(tensors, temporary, metadata=facts)
             Path(temporary).replace(self._path(key))
             self._trim()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             sys.stderr.write(f"embedding cache: {error}\n")
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
 
     def _trim(self) -> None:
+        for part in self._folder.glob("*.part"):
+            if time.time() - part.stat().st_mtime > _PART_IS_LEFT_S:
+                part.unlink(missing_ok=True)
         files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
         held = sum(path.stat().st_size for path in files)
         for path in files[:-1]:

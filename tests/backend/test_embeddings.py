@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -93,6 +96,32 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_work(tmp_path):
     cache.get_or_compute("a", encoder)
     cache.get_or_compute("a", encoder)
     assert encoder.calls == 1
+
+
+def test_a_full_disk_costs_a_new_encoding_and_no_more(tmp_path, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(disk)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a small file system")
+    try:
+        cache = EmbeddingCache(10 * KB, disk, 100 * KB)
+        large = Embedding("a", 8, 8, {"features": torch.zeros(10_000)})
+        assert cache.get_or_compute("a", lambda: large) is large
+        assert list(disk.iterdir()) == []
+        assert "No space left" in capsys.readouterr().err
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    old, young = tmp_path / "old.part", tmp_path / "young.part"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    EmbeddingCache(10 * KB, tmp_path, 100 * KB).get_or_compute("a", Encoder("a"))
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_an_encoder_that_fails_leaves_nothing_behind():
