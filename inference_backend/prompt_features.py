@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,14 +135,18 @@ def _read_layers(path: Path, pixel: bool) -> Iterator[Feature]:
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
-        layers = [str(name) for name, kind in list_layers(path) if kind is not None]
-        for layer in layers:
-            yield from _layer_features(path, layer, len(layers) > 1)
+        with warnings.catch_warnings():
+            # Of a prompt only its place counts: measures (M) and curves are left to the reader.
+            warnings.filterwarnings("ignore", category=UserWarning, module="pyogrio")
+            layers = [str(name) for name, kind in list_layers(path) if kind is not None]
+            found = [list(_layer_features(path, layer, len(layers) > 1)) for layer in layers]
     except (DataSourceError, DataLayerError, RuntimeError) as error:
         raise InvalidInput(
             f"'{path.name}' cannot be read as GeoJSON, GeoPackage or Shapefile; export it again.",
             detail=str(error),
         ) from error
+    for features in found:
+        yield from features
 
 
 def _layer_features(path: Path, layer: str, several: bool) -> Iterator[Feature]:

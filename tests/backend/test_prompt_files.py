@@ -304,3 +304,16 @@ def test_a_box_over_the_wire_becomes_what_the_same_rectangle_of_a_file_becomes(
     assert np.allclose(sent.bounds, from_file.bounds, atol=1e-6)
     if kind == "box":
         assert sorted(np.ptp(sent.xy, axis=0)) == pytest.approx([24, 40], rel=0.01)
+
+
+@pytest.mark.filterwarnings("error")
+def test_measures_of_a_point_are_no_reason_for_a_second_line(tmp_path, source):
+    """Points of a survey carry heights and measures; only their place counts."""
+    x, y = UTM_GRID @ (30, 40)
+    text = f"""<OGRVRTDataSource><OGRVRTLayer name="p"><SrcDataSource relativeToVRT="1">p.csv</SrcDataSource>
+    <GeometryType>wkbPointZM</GeometryType><LayerSRS>{UTM}</LayerSRS>
+    <GeometryField encoding="PointFromColumns" x="x" y="y" z="z" m="m"/></OGRVRTLayer></OGRVRTDataSource>"""
+    (tmp_path / "p.csv").write_text(f"x,y,z,m\n{x},{y},3,4\n")
+    (tmp_path / "p.vrt").write_text(text)
+    (found,) = read_prompts(tmp_path / "p.vrt", source)
+    assert np.allclose(found.prompts[0].xy, [[30, 40]])
