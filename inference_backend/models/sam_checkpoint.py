@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle  # nosec B403 - only for the name of the error that PyTorch's safe reader raises
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +64,7 @@ def _read(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, SafetensorError) as error:
-        raise InvalidInput(
-            f"{path.name} is damaged or was not downloaded to its end; download it again.",
-            str(error),
-        ) from error
+        raise _damaged(path, error) from error
     except (
         pickle.UnpicklingError,
         ValueError,
@@ -79,9 +77,18 @@ def _read(path: Path) -> Any:
             str(error),
         ) from error
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            # PyTorch looks for the end of a small file that was cut before the file's beginning.
+            raise _damaged(path, error) from error
         raise InvalidInput(
             f"{path} cannot be read ({error.strerror}); check the file.", str(error)
         ) from error
+
+
+def _damaged(path: Path, error: Exception) -> InvalidInput:
+    return InvalidInput(
+        f"{path.name} is damaged or was not downloaded to its end; download it again.", str(error)
+    )
 
 
 def _check_size(path: Path) -> None:

@@ -240,6 +240,23 @@ def test_prompts_that_are_no_prompts(folder, refused):
     assert "no valid GeoJSON" in refused()
 
 
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("what", ["half", "text", "empty", "gone"])
+def test_a_wrong_checkpoint(folder, refused, what, suffix):
+    """Half of one, and what never was one."""
+    torch, safetensors = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
+    path, tensors = folder / f"mine.{suffix}", {"weight": torch.zeros(5000)}
+    if what == "half":
+        save = torch.save if suffix == "pth" else safetensors.save_file
+        save(tensors, path)
+        path.write_bytes(path.read_bytes()[:9000])
+    elif what != "gone":
+        path.write_text("no weights at all" if what == "text" else "")
+    line = refused("a.tif", "p.geojson", "--model", str(path))
+    assert "mine" in line
+    assert {"gone": "There is no checkpoint", "empty": ""}.get(what, " is ") in line
+
+
 def test_a_read_only_target(folder, refused):
     geopandas.GeoDataFrame(geometry=[Point(1, 1)], crs=UTM).to_file(folder / "o.gpkg")
     (folder / "o.gpkg").chmod(0o444)

@@ -45,3 +45,30 @@ def test_the_model_that_ships_outlines_a_roof(session, tmp_path):
     assert feature["model"] == "default-2d"
     assert feature["weights"]
     assert feature["prompt"] == "1 box+"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("half.pth", b"PK\x03\x04 and no more", "half.pth is"),
+        ("text.pth", b"not a checkpoint", "text.pth is"),
+        ("half.safetensors", b"garbage" * 50, "half.safetensors is damaged"),
+        ("gone.pth", None, "There is no checkpoint"),
+    ],
+)
+def test_a_wrong_checkpoint_is_one_sentence_and_another_model_goes_on(
+    session, tmp_path, name, content, sentence
+):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    layer = QgsRasterLayer(str(scenes.write(tmp_path / "roofs.tif", scenes.roofs())), "roofs")
+    session.desktop.show(layer)
+    session.panel.set_prompting(True)
+    wait_until(lambda: len(session.interaction.models) > 1)
+    session.interaction.set_model(str(tmp_path / name))
+    session.desktop.click(scenes.place(*scenes.middle(scenes.RED)))
+    wait_until(lambda: session.desktop.said() and not session.interaction.busy)
+    assert sentence in session.desktop.said()
+    assert session.prompts == [("point", 1)]
+    session.interaction.set_model("default-2d")
+    assert not answered(session).is_empty
