@@ -16,6 +16,7 @@ from shapely.geometry import Point
 from inference_backend.cli import main
 from inference_backend.imagery.source import open_raster
 from tests.data.rasters import UTM, box, named_crs, point, two_roofs, write_geojson, write_tif
+from tests.data.small_disk import mounted
 
 ROOT = Path(__file__).resolve().parents[2]
 CLICK = [(point(70, 80), {"object": 1})]
@@ -273,13 +274,8 @@ def test_an_unknown_extension(folder, refused):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 100 kB of its own; needs the right to mount."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=False)
+    with mounted(tmp_path / "disk", "100k") as folder:
+        yield folder
 
 
 def test_a_disk_that_may_only_be_read(refused, small_disk):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 
@@ -11,6 +10,7 @@ import pytest
 
 from inference_backend.imagery.embeddings import EmbeddingCache
 from inference_backend.models.base import Embedding
+from tests.data.small_disk import mounted
 
 torch = pytest.importorskip("torch")
 KB = 1024
@@ -99,19 +99,12 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_work(tmp_path):
 
 
 def test_a_full_disk_costs_a_new_encoding_and_no_more(tmp_path, capsys):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(disk)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this user may not mount a small file system")
-    try:
+    with mounted(tmp_path / "disk", "8k") as disk:
         cache = EmbeddingCache(10 * KB, disk, 100 * KB)
         large = Embedding("a", 8, 8, {"features": torch.zeros(10_000)})
         assert cache.get_or_compute("a", lambda: large) is large
         assert list(disk.iterdir()) == []
         assert "No space left" in capsys.readouterr().err
-    finally:
-        subprocess.run(["umount", str(disk)], check=False)
 
 
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):

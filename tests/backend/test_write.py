@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from inference_backend.vector.attributes import FIELDS, describe_prompts, result
 from inference_backend.vector.label_raster import label_values, write_labels
 from inference_backend.vector.write import write_features
 from tests.data.rasters import UTM, UTM_GRID, write_tif
+from tests.data.small_disk import mounted
 
 ROOT = Path(__file__).resolve().parents[2]
 CRS = pyproj.CRS(UTM)
@@ -230,13 +230,8 @@ def test_a_quota_that_is_reached_keeps_the_old_file(tmp_path, extension):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 600 kB of its own; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=False)
+    with mounted(tmp_path / "disk", "600k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
