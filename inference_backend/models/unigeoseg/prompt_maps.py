@@ -41,6 +41,11 @@ class PromptTensors:
         return torch.where(self.has_box[:, None] > 0, middle, mean)
 
     @property
+    def has_place(self) -> Tensor:
+        """(P,) bool: is there a click or a box at all?"""
+        return (self.click_label >= 0).any(1) | (self.has_box > 0)
+
+    @property
     def token_xy(self) -> Tensor:
         """(P, K + 2, 2): the clicks, then the box's two corners."""
         return torch.cat([self.clicks, self.box.view(-1, 2, 2)], 1)
