@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from inference_backend.errors import ModelProblem
 from inference_backend.prompts import Prompt
+
+TextTask = Literal["referring", "reasoning", "interactive"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,37 @@ class MaskPrediction:
     logits: np.ndarray
 
 
+@dataclass(frozen=True)
+class TextQuery:
+    """Words for a model. The task routes them: a name or a description, or a question."""
+
+    text: str
+    task: TextTask = "referring"
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a model took words to mean: a concept, how sure it is (0 to 1), and why ("where aircraft take off")."""
+
+    concept: str
+    probability: float
+    because: str = ""
+
+
+@dataclass
+class TextAnswer:
+    """The answer to a `TextQuery`. `probability` float32 (H, W) on the embedded image's pixels; `presence` 0 to 1: is any of it
+    here; `score` estimates the IoU; `core` float32 (H, W) marks the insides of single objects, seeds that tell touching ones
+    apart, None where the model knows none; `understood` best first.
+    """
+
+    probability: np.ndarray
+    presence: float
+    score: float
+    core: np.ndarray | None = None
+    understood: tuple[Understood, ...] = ()
+
+
 class PromptableModel(ABC):
     """A 2D model. Knows no file and no CRS."""
 
@@ -77,3 +111,9 @@ class PromptableModel(ABC):
         previous_logits: np.ndarray | None = None,
     ) -> list[MaskPrediction]:
         """Answer `prompts` (pixel frame of the embedded image), best candidate first."""
+
+    def predict_text(self, embedding: Embedding, queries: Sequence[TextQuery]) -> list[TextAnswer]:
+        """Answer words, one answer a query. Raises ModelProblem where `card.prompts` lacks "text"."""
+        raise ModelProblem(
+            f"The model '{self.card.id}' takes no text; choose one that does, or show it what you want with a click."
+        )

@@ -62,6 +62,14 @@ class PromptSet:
         if kind == 5:
             self.drawn[0] = _shrunk(_rough(mask, rng, grow=True))
 
+    @classmethod
+    def empty(cls, size: int) -> PromptSet:
+        """No prompt at all over a window of `size` pixels: words alone."""
+        prompts = cls.__new__(cls)
+        prompts.clicks, prompts.box, prompts.previous = [], None, None
+        prompts.drawn = np.zeros((2, size // 4, size // 4), np.float32)
+        return prompts
+
     def add_click(self, xy: tuple[float, float], label: int) -> None:
         if len(self.clicks) < MOST_CLICKS:
             self.clicks.append((*xy, label))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Trainer:
         torch.set_num_threads(recipe.threads)
         self.folder, self.plan, self.recipe, self.device = folder, plan, recipe, device
         folder.mkdir(parents=True, exist_ok=True)
-        self.net = UniGeoSegNet(NetworkConfig()).to(device, memory_format=torch.channels_last)
+        self.net = self._make_net().to(device, memory_format=torch.channels_last)
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         rest = [p for p in self.net.parameters() if p.ndim <= 1]
@@ -59,14 +59,20 @@ class Trainer:
         self.rng = np.random.default_rng(int(time.time()))
         self._resume()
 
+    def _make_net(self) -> UniGeoSegNet:
+        return UniGeoSegNet(NetworkConfig())
+
+    def _stream(self) -> Iterator[tuple]:
+        return batches(self.plan)
+
     def run(self, say: Callable[[str], None]) -> None:
-        stream = batches(self.plan)
+        """Step until the budget is spent; a line of JSON now and then goes to `say` and to the log."""
+        stream = self._stream()
         recent: list[dict[str, float]] = []
         saved = time.monotonic()
         while self.spent_s < self.recipe.minutes * 60:
             began = time.monotonic()
-            images, masks = next(stream)
-            recent.append(self._train_step(images, masks))
+            recent.append(self._train_step(*next(stream)))
             self.step += 1
             self.spent_s += time.monotonic() - began
             if self.step % 20 == 0:
@@ -95,12 +101,24 @@ class Trainer:
             [float(len(s.clicks) == 1 and s.box is None) for s in sets], device=self.device
         )
         loss, figures = interactive_loss(output, masks.to(self.device), several)
+        self._descend(loss)
+        figures |= self._first_answers(output, sets, masks)
+        return figures | {"loss": float(loss.detach())}
+
+    def _descend(self, loss: Tensor) -> None:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self._update_average()
+
+    @staticmethod
+    def _first_answers(
+        output: dict[str, Tensor], sets: list[PromptSet], masks: Tensor
+    ) -> dict[str, float]:
+        """Mean IoU of the first head after one click alone, and after one box alone."""
+        figures = {}
         first = [i for i, s in enumerate(sets) if s.previous is None and s.box is None]
         boxed = [i for i, s in enumerate(sets) if s.previous is None and s.box is not None]
         ious = (output["logits"][:, 0] > 0).cpu().numpy()
@@ -110,7 +128,7 @@ class Trainer:
                 found = ious[chosen]
                 union = (truth | found).sum((1, 2))
                 figures[name] = float(((truth & found).sum((1, 2)) / np.maximum(union, 1)).mean())
-        return figures | {"loss": float(loss.detach())}
+        return figures
 
     def _rounds(self) -> int:
         """How many corrected clicks this step simulates; none while the network knows nothing yet."""

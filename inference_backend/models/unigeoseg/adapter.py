@@ -1,4 +1,4 @@
-"""`default-2d`: the interactive part of the compact UniGeoSeg behind the common interface."""
+"""`default-2d`: the compact UniGeoSeg behind the common interface."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference_backend.models.base import Embedding, MaskPrediction, ModelCard, PromptableModel
+from inference_backend.errors import ModelProblem
+from inference_backend.models.base import (
+    Embedding,
+    MaskPrediction,
+    ModelCard,
+    PromptableModel,
+    TextAnswer,
+    TextQuery,
+)
 from inference_backend.models.device import autocast_dtype, or_on_cpu
 from inference_backend.models.unigeoseg.network import UniGeoSegNet
 from inference_backend.models.unigeoseg.normalise import MEAN, normalise
 from inference_backend.models.unigeoseg.prompt_maps import PromptTensors
+from inference_backend.models.unigeoseg.text import TextTensors
 from inference_backend.models.unigeoseg.weights_file import load_network
+from inference_backend.models.unigeoseg.words import text_answers, words_of
 from inference_backend.prompts import Prompt, union_bounds
 
 STRIDE_PX = 32
@@ -26,17 +36,17 @@ SAMPLES_OF_A_REMOVAL = 4
 CARD = ModelCard(
     id="default-2d",
     title="CitySeg default",
-    prompts=("point", "box", "scribble", "lasso", "mask"),
+    prompts=("point", "box", "scribble", "lasso", "mask", "text"),
     input_px=224,
     licence="GPL-2.0-or-later",
     memory_mb=600,
     source="trained by this project; see the model card",
-    extra={"zooms": True},
+    extra={"zooms": True, "text_tile_px": 512},
 )
 
 
 class UniGeoSegInteractive(PromptableModel):
-    """Answers clicks, boxes, scribbles, lassos and masks to correct. Load with `load`."""
+    """Answers clicks, boxes, scribbles, lassos, masks to correct, and words, alone or together. Load with `load`."""
 
     card = CARD
 
@@ -76,7 +86,10 @@ class UniGeoSegInteractive(PromptableModel):
     ) -> list[MaskPrediction]:
         height4, width4 = embedding.tensors["f4"].shape[-2:]
         tensors = prompt_tensors(prompts, height4, width4, previous_logits)
-        output = or_on_cpu(lambda: self._decode(embedding, tensors), self._move_to_cpu, self.device)
+        words = self._words([TextQuery(text, "interactive")]) if (text := _said(prompts)) else None
+        output = or_on_cpu(
+            lambda: self._decode(embedding, tensors, words), self._move_to_cpu, self.device
+        )
         probability = self._to_image(torch.sigmoid(output["logits"]), embedding)
         coarse = output["coarse"][0].float().cpu().numpy()
         scores = output["iou"][0].float().cpu().numpy()
@@ -87,18 +100,44 @@ class UniGeoSegInteractive(PromptableModel):
             return sorted(answers, key=lambda answer: -answer.score)
         return [answers[0], *sorted(answers[1:], key=lambda answer: -answer.score)]
 
+    def predict_text(self, embedding: Embedding, queries: Sequence[TextQuery]) -> list[TextAnswer]:
+        words = self._words(queries)
+        if words is None:
+            raise ModelProblem(
+                f"These weights of '{self.card.id}' were trained without words; install the plugin again."
+            )
+        answers = []
+        height4, width4 = embedding.tensors["f4"].shape[-2:]
+        nothing = prompt_tensors([], height4, width4, None)
+        for row in range(len(queries)):
+            one = words.row(row)
+            output = or_on_cpu(
+                lambda one=one: self._decode(embedding, nothing, one),
+                self._move_to_cpu,
+                self.device,
+            )
+            answers += text_answers(self.net, output, self._to_image, embedding)
+        return answers
+
+    def _words(self, queries: Sequence[TextQuery]) -> TextTensors | None:
+        """None where the weights know no words: a word beside a click is then not heard, as in version 0.1."""
+        return words_of(queries) if self.net.config.text else None
+
     @torch.inference_mode()
     def _encode(self, image: Tensor) -> dict[str, Tensor]:
         with self._autocast():
             return self.net.encoder(normalise(image.to(self.device)))
 
     @torch.inference_mode()
-    def _decode(self, embedding: Embedding, prompts: PromptTensors) -> dict[str, Tensor]:
+    def _decode(
+        self, embedding: Embedding, prompts: PromptTensors, words: TextTensors | None = None
+    ) -> dict[str, Tensor]:
         """Embeddings of a disk cache, or of a GPU that ran full since, come to where the network is."""
         features = {name: value.to(self.device) for name, value in embedding.tensors.items()}
         placed = PromptTensors(**{k: v.to(self.device) for k, v in vars(prompts).items()})
+        heard = words.to(self.device) if words is not None else None
         with self._autocast():
-            return self.net.decoder(features, placed)
+            return self.net.decoder(features, placed, heard)
 
     def _move_to_cpu(self) -> None:
         self.net.to("cpu")
@@ -114,6 +153,11 @@ class UniGeoSegInteractive(PromptableModel):
     def _autocast(self) -> torch.autocast:
         reduced = self._dtype is not None
         return torch.autocast(self.device, self._dtype if reduced else torch.bfloat16, reduced)
+
+
+def _said(prompts: Sequence[Prompt]) -> str:
+    """The words given beside the positions; the latest counts."""
+    return next((p.text.strip() for p in reversed(prompts) if p.text.strip()), "")
 
 
 def _ambiguous(prompts: Sequence[Prompt], previous_logits: np.ndarray | None) -> bool:

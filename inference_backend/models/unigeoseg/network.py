@@ -88,9 +88,7 @@ class ImageEncoder(nn.Module):
         )
         self.top = nn.Conv2d(w[4], n[3], 1)
         self.reduce = nn.ModuleList([nn.Conv2d(n[2], n[1], 1), nn.Conv2d(n[3], n[2], 1)])
-        self.smooth = nn.ModuleList(
-            [conv_bn(n[1], n[1]), conv_bn(n[2], n[2]), conv_bn(n[3], n[3])]
-        )
+        self.smooth = nn.ModuleList([conv_bn(n[1], n[1]), conv_bn(n[2], n[2]), conv_bn(n[3], n[3])])
         self.fine = nn.Conv2d(w[0], n[0], 1)
         self.match = nn.ModuleList(
             [nn.Conv2d(n[1], config.matching, 1), nn.Conv2d(n[2], config.matching, 1)]

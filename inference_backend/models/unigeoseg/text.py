@@ -53,6 +53,12 @@ class TextTensors:
     def to(self, device: str) -> TextTensors:
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
+    def row(self, index: int) -> TextTensors:
+        """One of the instructions, as a batch of one."""
+        return replace(
+            self, **{f.name: getattr(self, f.name)[index : index + 1] for f in fields(self)}
+        )
+
 
 @dataclass
 class TextContext:

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from inference_backend.errors import ModelProblem
 from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
 
-FORMAT = "cityseg-unigeoseg-interactive-1"
+FORMATS = ("cityseg-unigeoseg-2", "cityseg-unigeoseg-interactive-1")
+"""What is written, then what is read as well: the first format had no words."""
 
 
 def save_weights(
@@ -24,7 +25,7 @@ def save_weights(
         for k, v in state.items()
         if not k.endswith("num_batches_tracked")
     }
-    header = {"format": FORMAT, "config": json.dumps(config.as_dict()), "step": str(step)}
+    header = {"format": FORMATS[0], "config": json.dumps(config.as_dict()), "step": str(step)}
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, temporary, header)
@@ -43,16 +44,11 @@ def load_network(path: Path) -> UniGeoSegNet:
             f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.",
             str(error),
         ) from error
-    if header.get("format") != FORMAT:
+    if header.get("format") not in FORMATS:
         raise ModelProblem(
             f"'{path.name}' does not hold weights of this model; choose the file that came with the plugin."
         )
-    config = NetworkConfig(
-        **{
-            k: tuple(v) if isinstance(v, list) else v
-            for k, v in json.loads(header["config"]).items()
-        }
-    )
+    config = NetworkConfig.from_dict(json.loads(header["config"]))
     net = UniGeoSegNet(config)
     missing, unexpected = net.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
