@@ -11,6 +11,7 @@ from inference_backend.training.scenes.roofs import Wing, face_light, paint_mate
 from inference_backend.training.scenes.solar import roof_array
 
 SEMANTIC_BUILDING = 1
+_GREY = ("membrane", "gravel", "concrete")
 _MATERIALS = {
     "house": (("tile", 0.4), ("shingle", 0.35), ("metal", 0.15), ("thatch", 0.02), ("tin", 0.08)),
     "shack": (("tin", 0.85), ("metal", 0.15)),
@@ -60,7 +61,11 @@ def add_building(
     material = material or choose(rng, _MATERIALS[style])
     form = form or choose(rng, _FORMS[style])
     canvas.cast_shadow(foot, height)
-    base = pick(rng, ROOFS[material]) if base is None else base
+    if base is None:
+        base = pick(rng, ROOFS[material])
+        if canvas.tarmac is not None and material in _GREY and rng.random() < 0.3:
+            # Flat roofs of gravel, felt or concrete are often of the streets' own grey.
+            base = np.clip(canvas.tarmac * rng.uniform(0.9, 1.2), 12, 250)
     _walls(canvas, foot, rings)
     number_is_new = number == 0
     number = number or canvas.new_id(

@@ -79,6 +79,7 @@ class Canvas:
     semantic: np.ndarray = field(init=False)
     classes: dict[int, str] = field(default_factory=dict)
     attributes: dict[int, dict] = field(default_factory=dict)
+    tarmac: np.ndarray | None = None  # the colour of this place's streets
 
     def __post_init__(self) -> None:
         side = self.size_px
@@ -174,6 +175,14 @@ class Canvas:
             below = self.shadow[patch.window]
             np.maximum(below, patch.alpha * np.float32(strength), out=below)
 
+    def cast_flat_shadow(self, rings: Sequence[np.ndarray], height_m: float) -> None:
+        """The shadow of something thin that hangs at `height_m`: a wing, a crown, a deck."""
+        shift = self.sun.shadow_per_m * height_m
+        patch = self.patch([ring + shift for ring in rings])
+        if patch is not None:
+            below = self.shadow[patch.window]
+            np.maximum(below, patch.alpha, out=below)
+
     def speckle(
         self, patch: Patch, colour: np.ndarray, amount: float, kind: str = "ground"
     ) -> np.ndarray:
@@ -202,6 +211,12 @@ def rectangle(cx: float, cy: float, length: float, width: float, angle: float = 
             centre - half_u + half_v,
         ]
     )
+
+
+def placed(shape: np.ndarray, x: float, y: float, angle: float) -> np.ndarray:
+    """Points (N, 2) given along and across an axis, turned by `angle` and moved to (x, y)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return shape @ np.array([[c, s], [-s, c]]) + (x, y)
 
 
 def circle(

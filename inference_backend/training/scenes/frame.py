@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference_backend.training.scenes import craft, streets
+from inference_backend.training.scenes import craft
 from inference_backend.training.scenes.canvas import Canvas, rectangle
 from inference_backend.training.scenes.footprints import choose
+from inference_backend.training.scenes.roadway import crossing, network, plan_road
 
 
 class Frame:
@@ -69,18 +70,21 @@ def street_grid(
     unpaved: bool,
 ) -> None:
     """Paint a street at every cut, all one road network."""
+    rng = canvas.rng
     number = canvas.new_id("road", surface="unpaved" if unpaved else "paved")
-    for b in cuts_b:
-        streets.road(canvas, frame.along_a(b), width, number, colour, unpaved=unpaved)
-    for a in cuts_a:
-        streets.road(
-            canvas,
-            frame.along_b(a),
-            width * canvas.rng.uniform(0.7, 1.0),
-            number,
-            colour,
-            unpaved=unpaved,
-        )
+    canvas.tarmac = colour
+    roads = [plan_road(canvas, frame.along_a(b), width, colour, unpaved) for b in cuts_b]
+    narrow = [width * rng.uniform(0.7, 1.0) for _ in cuts_a]
+    for a, each in zip(cuts_a, narrow, strict=True):
+        roads.append(plan_road(canvas, frame.along_b(a), each, colour, unpaved))
+    network(canvas, roads, number)
+    if unpaved:
+        return
+    for a, each in zip(cuts_a, narrow, strict=True):
+        for b in cuts_b:
+            xy = frame.xy(a, b)
+            if inside(canvas, xy, 10):
+                crossing(canvas, xy, frame.heading(a), each, width)
 
 
 def traffic(

@@ -1,4 +1,4 @@
-"""Roads, car parks and sport grounds."""
+"""Car parks and sport grounds."""
 
 from __future__ import annotations
 
@@ -6,80 +6,19 @@ import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.craft import vehicle
-from inference_backend.training.scenes.palette import ASPHALT, PAVING, colour_name, pick
+from inference_backend.training.scenes.palette import ASPHALT, colour_name, pick
+from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, SEMANTIC_ROAD, road
 
-SEMANTIC_ROAD, SEMANTIC_PAVED, SEMANTIC_SPORT = 3, 10, 11
+SEMANTIC_SPORT = 11
+__all__ = ["SEMANTIC_PAVED", "SEMANTIC_ROAD", "SEMANTIC_SPORT", "court", "parking", "road", "tarmac"]
 
 
-def road(
-    canvas: Canvas,
-    line: np.ndarray,
-    width: float,
-    number: int,
-    colour: np.ndarray,
-    *,
-    unpaved: bool = False,
-) -> None:
-    """One road: verge or pavement, kerbs, surface, markings. `number` is the network's id."""
+def tarmac(canvas: Canvas) -> np.ndarray:
+    """The grey of paved ground: often that of the streets around, so that the two are hard to tell apart."""
     rng = canvas.rng
-    if not unpaved and rng.random() < 0.6:
-        walk = canvas.patch([strip(line, width + rng.uniform(2, 5))], even_odd=False)
-        if walk is not None:
-            canvas.paint(
-                walk,
-                canvas.speckle(walk, pick(rng, PAVING), 0.04),
-                number=0,
-                semantic=SEMANTIC_PAVED,
-            )
-    patch = canvas.patch([strip(line, width)])
-    if patch is None:
-        return
-    canvas.paint(
-        patch,
-        canvas.speckle(patch, colour, 0.10 if unpaved else 0.045),
-        number=number,
-        semantic=SEMANTIC_ROAD,
-    )
-    if unpaved:
-        for side in (-0.22, 0.22):
-            track = canvas.patch([strip(line, width * 0.15, side * width)])
-            canvas.paint(track, colour * rng.uniform(0.8, 1.15), number=None, opacity=0.5)
-        return
-    marking = np.full(3, rng.uniform(190, 240), np.float32)
-    if rng.random() < 0.3:
-        marking = marking * np.array([1.0, 0.85, 0.35], np.float32)
-    if width > 5 and canvas.gsd_m < 0.45:
-        lanes = max(2, int(width / 3.4))
-        for lane in range(1, lanes):
-            _dashes(
-                canvas,
-                line,
-                (lane / lanes - 0.5) * width,
-                marking,
-                solid=lanes > 2 and lane == lanes // 2,
-            )
-        if rng.random() < 0.5:
-            for side in (-0.5, 0.5):
-                edge = canvas.patch([strip(line, 0.15, side * (width - 0.6))])
-                canvas.paint(edge, marking, number=None, opacity=0.7)
-
-
-def _dashes(
-    canvas: Canvas, line: np.ndarray, offset: float, colour: np.ndarray, solid: bool
-) -> None:
-    if solid:
-        canvas.paint(canvas.patch([strip(line, 0.2, offset)]), colour, number=None, opacity=0.8)
-        return
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    starts = np.arange(0, length[-1] - 3, 9.0)
-    rings = []
-    for start in starts:
-        at = np.array([start, start + 3.0])
-        piece = np.stack([np.interp(at, length, line[:, k]) for k in (0, 1)], 1)
-        if (piece.max(0) > 0).all() and (piece.min(0) < canvas.side_m).all():
-            rings.append(strip(piece, 0.16, offset))
-    if rings:
-        canvas.paint(canvas.patch(rings), colour, number=None, opacity=0.8)
+    if canvas.tarmac is not None and rng.random() < 0.6:
+        return np.clip(canvas.tarmac * rng.uniform(0.9, 1.12), 10, 250)
+    return pick(rng, ASPHALT)
 
 
 def parking(
@@ -94,7 +33,7 @@ def parking(
     number = canvas.new_id("parking lot")
     canvas.paint(
         patch,
-        canvas.speckle(patch, pick(rng, ASPHALT), 0.05),
+        canvas.speckle(patch, tarmac(canvas), 0.05),
         number=number,
         semantic=SEMANTIC_PAVED,
     )
