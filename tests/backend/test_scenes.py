@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from inference_backend.errors import InvalidInput
-from inference_backend.training.scenes import KINDS, SEMANTIC_NAMES, make_scene, make_truth_polygons
+from inference_backend.language.ontology import LEAVES
+from inference_backend.training.scenes import (
+    KINDS,
+    SEMANTIC_NAMES,
+    make_scene,
+    make_truth_polygons,
+    scene_leaves,
+)
 from inference_backend.training.scenes.canvas import Canvas, Sun, circle, rectangle
 from inference_backend.training.scenes.roofs import Wing, roof_faces
 
@@ -21,6 +28,16 @@ def test_every_kind_has_consistent_truth(kind):
     assert scene.rgb.dtype == np.uint8
     assert scene.instances.dtype == np.uint16
     assert scene.kind == kind
+    leaves = scene_leaves(scene)
+    assert leaves.dtype == np.uint8
+    for number, name in scene.classes.items():
+        named = {"sport": "sport field"}.get(name, name)
+        assert set(np.unique(leaves[scene.instances == number])) == {LEAVES.index(named)}
+    ground = scene.instances == 0
+    for code in np.unique(scene.semantic[ground]):
+        named = {"sport": "sport field"}.get(SEMANTIC_NAMES[code], SEMANTIC_NAMES[code])
+        here = ground & (scene.semantic == code)
+        assert set(np.unique(leaves[here])) == {LEAVES.index(named)}
     present = set(np.unique(scene.instances)) - {0}
     assert present == set(scene.classes) == set(scene.attributes)
     assert scene.semantic.max() < len(SEMANTIC_NAMES)

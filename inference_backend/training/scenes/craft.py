@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference_backend.training.scenes.canvas import Canvas, rectangle
+from inference_backend.training.scenes.canvas import Canvas, circle, placed, rectangle
 from inference_backend.training.scenes.palette import CAR, colour_name, pick
 
 SEMANTIC_VEHICLE, SEMANTIC_BOAT = 9, 12
@@ -15,6 +15,8 @@ _SIZES = {
     "bus": (12.0, 2.55),
     "motorbike": (2.0, 0.8),
 }
+_BOAT_DECKS = ((170, 140, 100), (210, 205, 195), (90, 90, 95), (196, 188, 172), (150, 152, 150), (226, 224, 218))
+_TARPAULINS = ((50, 84, 150), (36, 60, 110), (210, 206, 196), (80, 120, 110), (130, 60, 56), (60, 62, 66))
 
 
 def vehicle(canvas: Canvas, x: float, y: float, angle: float, kind: str = "car") -> int:
@@ -72,46 +74,46 @@ def vehicle(canvas: Canvas, x: float, y: float, angle: float, kind: str = "car")
     return number
 
 
-def boat(canvas: Canvas, x: float, y: float, angle: float) -> int:
-    """A boat: pointed hull, deck, cabin or cover."""
+def boat(canvas: Canvas, x: float, y: float, angle: float, length: float | None = None) -> int:
+    """A boat: pointed hull, deck, cabin, windscreen, tarpaulin or mast."""
     rng = canvas.rng
-    length = rng.uniform(5, 14)
+    length = length or rng.uniform(5, 14)
     width = length * rng.uniform(0.26, 0.36)
     hull = np.array(
         [[-0.5, -0.42], [0.1, -0.5], [0.36, -0.3], [0.5, 0], [0.36, 0.3], [0.1, 0.5], [-0.5, 0.42]]
     ) * (length, width)
-    c, s = np.cos(angle), np.sin(angle)
-    ring = hull @ np.array([[c, s], [-s, c]]) + (x, y)
+    ring = placed(hull, x, y, angle)
     patch = canvas.patch([ring])
     if patch is None:
         return 0
     colour = np.full(3, rng.uniform(190, 245), np.float32) if rng.random() < 0.8 else pick(rng, CAR)
     number = canvas.new_id("boat", colour=colour_name(colour))
     canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 1.2]), 0.6)
-    canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BOAT)
-    deck = canvas.patch([(hull * (0.8, 0.7)) @ np.array([[c, s], [-s, c]]) + (x, y)])
-    tone = np.array(
-        [[170, 140, 100], [60, 90, 150], [210, 205, 195], [90, 90, 95]][int(rng.integers(4))],
-        np.float32,
-    )
-    canvas.paint(deck, tone, number=None)
-    canvas.paint(
-        canvas.patch(
-            [
-                rectangle(
-                    x - 0.05 * length * c, y - 0.05 * length * s, length * 0.3, width * 0.5, angle
-                )
-            ]
-        ),
-        colour * 0.95,
-        number=None,
-    )
+    canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BOAT, above_shadow=True)
+    deck = canvas.patch([placed(hull * (0.8, 0.7), x, y, angle)])
+    canvas.paint(deck, pick(rng, _BOAT_DECKS), number=None)
+
+    def part(u0: float, u1: float, w: float, tone: np.ndarray) -> None:
+        box = np.array([[u0, -w], [u1, -w * 0.9], [u1, w * 0.9], [u0, w]]) * (length, width)
+        canvas.paint(canvas.patch([placed(box, x, y, angle)]), tone, number=None)
+
+    part(-0.22, 0.14, 0.27, colour * rng.uniform(0.85, 1.0))
+    if length / canvas.gsd_m > 25:
+        part(0.14, 0.2, 0.26, np.array([48, 56, 64], np.float32))
+        if rng.random() < 0.4:
+            part(-0.44, -0.2, 0.36, pick(rng, _TARPAULINS))
+        if rng.random() < 0.3:
+            mast = placed(np.array([[-0.42, -0.015], [0.16, -0.015], [0.16, 0.015], [-0.42, 0.015]]) * length, x, y, angle)
+            canvas.cast_shadow([placed(circle(0.1 * length, 0, 0.12, 6), x, y, angle)], 1.2 * length)
+            canvas.paint(canvas.patch([mast]), np.full(3, 225, np.float32), number=None)
     return number
 
 
-def container(canvas: Canvas, x: float, y: float, angle: float) -> int:
+def container(
+    canvas: Canvas, x: float, y: float, angle: float, length: float | None = None
+) -> int:
     """A shipping container."""
-    ring = rectangle(x, y, float(canvas.rng.choice([6.1, 12.2])), 2.45, angle)
+    ring = rectangle(x, y, length or float(canvas.rng.choice([6.1, 12.2])), 2.45, angle)
     patch = canvas.patch([ring])
     if patch is None:
         return 0

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from inference_backend.training.scenes.airport import airport
 from inference_backend.training.scenes.canvas import Canvas
 from inference_backend.training.scenes.countryside import energy, rural, waterside
+from inference_backend.training.scenes.harbour import harbour
 from inference_backend.training.scenes.palette import Biome
 from inference_backend.training.scenes.residential import informal, suburb, village
+from inference_backend.training.scenes.storage import tank_farm
 from inference_backend.training.scenes.town import downtown, industrial, leisure
 
 LAYOUTS: dict[str, tuple[Callable[[Canvas, Biome], None], float]] = {
-    "suburb": (suburb, 0.24),
-    "informal": (informal, 0.16),
-    "village": (village, 0.16),
+    "suburb": (suburb, 0.2),
+    "informal": (informal, 0.13),
+    "village": (village, 0.12),
     "downtown": (downtown, 0.1),
-    "industrial": (industrial, 0.1),
-    "rural": (rural, 0.08),
-    "energy": (energy, 0.07),
-    "waterside": (waterside, 0.05),
-    "leisure": (leisure, 0.04),
+    "industrial": (industrial, 0.07),
+    "rural": (rural, 0.05),
+    "energy": (energy, 0.06),
+    "waterside": (waterside, 0.04),
+    "leisure": (leisure, 0.05),
+    "airport": (airport, 0.06),
+    "harbour": (harbour, 0.06),
+    "tank farm": (tank_farm, 0.04),
 }

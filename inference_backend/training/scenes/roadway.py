@@ -249,7 +249,7 @@ def slabs(canvas: Canvas, patch: Patch, colour: np.ndarray, angle: float, size_m
     u, v = patch.local(canvas.side_m / 2, canvas.side_m / 2, angle)
     u, v = u / np.float32(size_m), v / np.float32(size_m)
     iu, iv = np.floor(u), np.floor(v)
-    value = 1 + rng.uniform(0.01, 0.05) * cell_value(iu, iv, int(rng.integers(9999)))
+    value = 1 + rng.uniform(0.005, 0.03) * cell_value(iu, iv, int(rng.integers(9999)))
     edge = np.minimum(np.minimum(u - iu, iu + 1 - u), np.minimum(v - iv, iv + 1 - v)) * size_m
     joint = np.clip(1 - edge / max(0.07, canvas.gsd_m * 0.6), 0, 1)
     value -= joint * min(1.0, 0.12 / canvas.gsd_m) * rng.uniform(0.05, 0.25)
