@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from inference_backend.training.text_sets import UNKNOWN, TextImage, leaf_index
+from inference_backend.training.text_sets import NEVER_INLAND, UNKNOWN, TextImage, leaf_index
 
 GSD_M = 0.1
 HELD_OUT_SITE = "OSBS"
 HELD_OUT_PLOTS = ("TEAK_052", "TEAK_055", "TEAK_058", "TEAK_061")
 """The plots at the north, the south and the east of the Californian site; the Floridan site is held out as a whole."""
+TREE_COMPLETE = frozenset(["tree", "building", "road", "vehicle", "car", "water", "pool", "boat"])
 TREE_M, GROUND_M = 2.5, 1.5
 GROUND_CLASS, NOISE_CLASS = 2, 7
 
@@ -35,8 +36,7 @@ def neon_trees(root: Path, held_out: bool = False) -> Iterator[TextImage]:
             tree_leaves(rgb, crowns, heights),
             GSD_M,
             f"neon/{plot}",
-            complete=frozenset(["tree"]),
-            absent=frozenset(["building", "road", "car", "water", "ship", "aircraft", "pool"]),
+            complete=TREE_COMPLETE | NEVER_INLAND,
         )
 
 

@@ -23,12 +23,16 @@ DUBAI_GSD_M, KAMPALA_GSD_M, MUNICH_GSD_M, VEGAS_GSD_M, LANDSLIDE_GSD_M = 0.4, 0.
 """Ground metres a pixel; those of Dubai, Munich and Sichuan are not stated by the sets and assumed."""
 DUBAI_LEAVES = {
     "building": "building",
-    "land": "bare ground",
+    "land": "land",
     "road": "road",
     "vegetation": "vegetation",
     "water": "water",
 }
-DUBAI_COMPLETE = frozenset(["building", "road", "water", "vegetation", "bare ground"])
+DUBAI_COMPLETE = frozenset(["building", "road", "water", "vegetation", "open ground"])
+NEVER_INLAND = frozenset(
+    ["ship", "aircraft", "runway", "sea", "beach", "helipad", "wind turbine", "golf course"]
+)
+"""What is surely nowhere in Kampala's suburb, the forest plots, Munich's streets and Sichuan's slopes."""
 VEHICLES = {0: "car", 1: "truck", 2: "bus", 3: "vehicle"}
 VEHICLE_CONCEPTS = frozenset(["vehicle", "car", "truck", "bus", "motorbike"])
 MUNICH_HELD_OUT = "MunichStreet02"
@@ -128,8 +132,8 @@ def kampala(root: Path, held_out: bool = False) -> Iterator[TextImage]:
         KAMPALA_GSD_M,
         f"kampala/{name}",
         image.labels,
-        {ident: "building" for ident in image.objects},
-        complete=frozenset(["building"]),
+        dict.fromkeys(image.objects, "building"),
+        complete=frozenset(["building"]) | NEVER_INLAND,
     )
 
 
@@ -156,7 +160,7 @@ def munich_cars(root: Path, held_out: bool = False) -> Iterator[TextImage]:
             f"munich/{path.stem}",
             instances,
             instance_leaf,
-            complete=VEHICLE_CONCEPTS,
+            complete=VEHICLE_CONCEPTS | NEVER_INLAND,
         )
 
 
@@ -178,32 +182,40 @@ def _body(shape: tuple[int, ...], box: np.ndarray, grown: float, square: bool) -
 
 
 def vegas_roads(root: Path, held_out: bool = False) -> Iterator[TextImage]:
-    """Buffered centre lines: their core is road, what is near (or as dark as asphalt) is unknown, the rest is no road."""
+    """Buffered centre lines, widened to the asphalt beside them; what else is near, or is asphalt too, is unknown."""
     for path in sorted((root / "vegas_road" / "images").glob("*.png")):
         if (path.stem in VEGAS_HELD_OUT) != held_out:
             continue
         rgb = read_rgb(path)
         lines = cv2.imread(str(path.parents[1] / "masks" / path.name), cv2.IMREAD_GRAYSCALE) > 128
-        inside = cv2.distanceTransform(lines.astype(np.uint8), cv2.DIST_L2, 5) * VEGAS_GSD_M
-        outside = cv2.distanceTransform((~lines).astype(np.uint8), cv2.DIST_L2, 5) * VEGAS_GSD_M
+        core = cv2.distanceTransform(lines.astype(np.uint8), cv2.DIST_L2, 5) * VEGAS_GSD_M > 0.6
+        away_m = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) * VEGAS_GSD_M
+        asphalt = _asphalt(rgb, core)
         leaves = np.full(rgb.shape[:2], leaf_index("other"), np.uint8)
-        leaves[outside < 9] = UNKNOWN
-        leaves[_asphalt(rgb, inside > 0.6) & (outside > 0)] = UNKNOWN
-        leaves[inside > 0.6] = leaf_index("road")
+        leaves[(away_m < 11) | (cv2.dilate(asphalt, np.ones((5, 5), np.uint8)) > 0)] = UNKNOWN
+        leaves[_carriageway(core, asphalt, away_m)] = leaf_index("road")
         yield TextImage(
             rgb, leaves, VEGAS_GSD_M, f"vegas/{path.stem}", complete=frozenset(["road"])
         )
 
 
-def _asphalt(rgb: np.ndarray, road: np.ndarray) -> np.ndarray:
-    """bool (H, W): places that look like the image's roads (car parks, drives): the set calls some of them road, some not."""
-    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 1.5), cv2.COLOR_RGB2LAB).astype(np.float32)
-    if road.sum() < 100:
-        return np.zeros(road.shape, bool)
-    middle, spread = np.median(lab[road], 0), lab[road].std(0) + 2
-    alike = (np.abs(lab - middle) / spread).max(2) < 1.3
-    opened = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    return cv2.dilate(opened, np.ones((5, 5), np.uint8)) > 0
+def _asphalt(rgb: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """uint8 (H, W): places of the colour that the centre lines have near by."""
+    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
+    weight = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 25) + 1e-6
+    inside = lab * core[..., None]
+    middle = cv2.GaussianBlur(inside, (0, 0), 25) / weight[..., None]
+    alike = (np.abs(lab - middle) < np.array([16, 6, 7])).all(2) & (weight > 1e-4)
+    return cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+
+
+def _carriageway(core: np.ndarray, asphalt: np.ndarray, away_m: np.ndarray) -> np.ndarray:
+    """bool (H, W): the lines' core, and asphalt joined to it where that is as narrow as a road."""
+    broad_m = cv2.distanceTransform(asphalt, cv2.DIST_L2, 5) * VEGAS_GSD_M
+    yard = cv2.dilate((broad_m > 9).astype(np.uint8), np.ones((75, 75), np.uint8)) > 0
+    near = ((asphalt > 0) & (away_m < 7.5) & ~yard) | core
+    _, labels = cv2.connectedComponents(near.astype(np.uint8))
+    return near & np.isin(labels, np.unique(labels[core]))
 
 
 def landslides(root: Path, held_out: bool = False) -> Iterator[TextImage]:
@@ -225,5 +237,5 @@ def landslides(root: Path, held_out: bool = False) -> Iterator[TextImage]:
             f"sichuan/{path.stem}",
             instances,
             instance_leaf,
-            complete=frozenset(["landslide"]),
+            complete=frozenset(["landslide"]) | NEVER_INLAND,
         )
