@@ -13,7 +13,7 @@ from inference_backend.errors import InvalidInput
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `evaluate` with its protocols."""
     parser = subparsers.add_parser("evaluate", help="measure a model on labelled images")
-    protocols = parser.add_subparsers(dest="protocol", metavar="PROTOCOL", required=True)
+    protocols = parser.add_subparsers(dest="protocol_name", metavar="PROTOCOL", required=True)
     click = protocols.add_parser(
         "interactive",
         help="clicks and boxes on instance masks: IoU after 1, 3, 5 clicks and a box, NoC@85, NoC@90",
@@ -49,6 +49,62 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     click.add_argument("--json", action="store_true", help="print JSON instead of the table")
     click.set_defaults(run=run_interactive)
+    for name, about in _TEXT_PROTOCOLS.items():
+        _add_text_parser(protocols, name, about)
+
+
+_TEXT_PROTOCOLS = {
+    "referring": "descriptions to masks: gIoU, cIoU, Pr@X, N-acc, T-acc",
+    "reasoning": "questions to masks: gIoU, cIoU, Pr@X, N-acc, T-acc",
+    "text": "all texts of a data set, with a row a task",
+}
+
+
+def _add_text_parser(
+    protocols: argparse._SubParsersAction, name: str, about: str
+) -> None:
+    parser = protocols.add_parser(
+        name,
+        help=about,
+        description="DIR is GeoSeg-Bench, RRSIS-D, RefSegRS or EarthReason as published, a folder with annotations.json "
+        "(a list of {image, mask or polygons, text, task}), or what 'cityseg train data' wrote. See docs/evaluation.md.",
+    )
+    parser.add_argument("dataset", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--format", default="auto", metavar="NAME", help="default: what DIR looks like"
+    )
+    parser.add_argument("--split", metavar="NAME", help="default: test")
+    parser.add_argument(
+        "--protocol",
+        default="lisa",
+        metavar="NAME",
+        help="lisa (default), unigeoseg, rmsin or gres",
+    )
+    parser.add_argument(
+        "--canvas", choices=("image", "square512", "squash480"), help="default: the protocol's own"
+    )
+    parser.add_argument(
+        "--sentences", choices=("all", "first"), help="of an object; default: the protocol's own"
+    )
+    parser.add_argument("--model", help="model to measure (default: default-2d)")
+    parser.add_argument(
+        "--path",
+        default="auto",
+        choices=("auto", "network", "program"),
+        help="auto: as the product answers; network: without the spatial executor; program: with it alone",
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="nothing or everything, instead of a model"
+    )
+    parser.add_argument("--threshold", type=float, default=0.5, help="of a pixel (default 0.5)")
+    parser.add_argument(
+        "--presence", type=float, default=0.5, help="below it 'not here'; 0: never (default 0.5)"
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--limit", type=int, metavar="N", help="N texts, drawn with a fixed seed")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst answers")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.set_defaults(run=run_text)
 
 
 def run_interactive(args: argparse.Namespace) -> int:
@@ -84,6 +140,36 @@ def run_interactive(args: argparse.Namespace) -> int:
     sys.stdout.write((json.dumps(results) if args.json else table(results)) + "\n")
     for path in write_report(args.out, results, scores) if args.out else ():
         sys.stderr.write(f"wrote {path}\n")
+    return 0
+
+
+def run_text(args: argparse.Namespace) -> int:
+    """Run a text protocol and print its table or JSON."""
+    from inference_backend.evaluation.text_command import TextOptions, evaluate_folder, write_sheet
+    from inference_backend.evaluation.text_report import table
+
+    options = TextOptions(
+        task=None if args.protocol_name == "text" else args.protocol_name,
+        format=args.format,
+        split=args.split,
+        protocol=args.protocol,
+        canvas=args.canvas,
+        sentences=args.sentences,
+        model=args.model,
+        path=args.path,
+        baseline=args.baseline,
+        threshold=args.threshold,
+        presence=args.presence,
+        device=args.device,
+        limit=args.limit,
+        sheet=args.sheet,
+    )
+    report, run = evaluate_folder(args.dataset, options, _progress)
+    # First what was measured, then what may fail.
+    sys.stdout.write((json.dumps(report) if args.json else table(report)) + "\n")
+    if args.sheet:
+        write_sheet(args.sheet, report, run)
+        sys.stderr.write(f"wrote {args.sheet}\n")
     return 0
 
 

@@ -6,7 +6,7 @@ Arrays are (H, W); positions are in the pixel frame (x, y), pixel centres at hal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -52,15 +52,16 @@ class MaskMetrics:
 
     `empty` says what a sample without truth scores. "lisa" (also PSALM, SegEarth-R1, UniGeoSeg): 1 where the
     prediction is empty too. "rmsin" (LAVT lineage): 0. "gres" (gRefCOCO): 1 where the model said "no target".
-    `strict` compares Pr@X by > (UniGeoSeg) instead of >=. `epsilon` is added to the union, as some do (1e-5).
+    `strict` compares Pr@X by > (UniGeoSeg) instead of >=. `epsilon` is added to every union, as some do (1e-5);
+    `union_epsilon` to the sum of all unions (1e-10). Ignored pixels count nowhere, not even for what is empty.
     """
 
     empty: EmptyRule = "lisa"
     precision_at: tuple[float, ...] = DEFAULT_PRECISION_AT
     strict: bool = False
     epsilon: float = 0.0
-    _intersections: int = field(default=0, init=False)
-    _unions: int = field(default=0, init=False)
+    union_epsilon: float = 0.0
+    _overlaps: list[tuple[int, int]] = field(default_factory=list, init=False)
     _ious: list[float] = field(default_factory=list, init=False)
     _no_truth: list[bool] = field(default_factory=list, init=False)
     _no_answer: list[bool] = field(default_factory=list, init=False)
@@ -73,9 +74,12 @@ class MaskMetrics:
         ignore: np.ndarray | None = None,
     ) -> float:
         """Count one sample and return its IoU. `said_no_target` None: read from an empty prediction."""
-        no_truth = not np.any(truth)
-        no_answer = not np.any(predicted) if said_no_target is None else bool(said_no_target)
         both, either = overlap(predicted, truth, ignore)
+        no_truth = not overlap(truth, truth, ignore)[1]
+        if said_no_target is None:
+            no_answer = not overlap(predicted, predicted, ignore)[1]
+        else:
+            no_answer = bool(said_no_target)
         if self.empty == "gres" and no_truth:
             score, both, either = float(no_answer), 0, 0 if no_answer else either
         elif self.empty == "gres" and no_answer:
@@ -84,24 +88,47 @@ class MaskMetrics:
             score = 1.0 if self.empty == "lisa" else 0.0
         else:
             score = both / (either + self.epsilon)
-        self._intersections += both
-        self._unions += either
+        self._overlaps.append((both, either))
         self._ious.append(score)
         self._no_truth.append(no_truth)
         self._no_answer.append(no_answer)
         return score
 
+    @property
+    def ious(self) -> list[float]:
+        """The IoU of every sample, in the order of counting."""
+        return list(self._ious)
+
+    @property
+    def overlaps(self) -> list[tuple[int, int]]:
+        """(intersection, union) in pixels of every sample, as the protocol counts them."""
+        return list(self._overlaps)
+
+    def part(self, numbers: Sequence[int]) -> MaskMetrics:
+        """The same rules over the samples of these numbers only: one task, one kind."""
+        chosen = replace(self)
+        for name in ("_overlaps", "_ious", "_no_truth", "_no_answer"):
+            mine = getattr(self, name)
+            setattr(chosen, name, [mine[number] for number in numbers])
+        return chosen
+
     def result(self) -> dict[str, float]:
-        """n, gIoU (= mIoU), cIoU (= oIoU), Pr@X, and N_acc and T_acc where there are samples without truth."""
+        """n, gIoU (= mIoU), cIoU (= oIoU), Pr@X; N_acc where the truth is empty, T_acc where it is not.
+
+        N_acc is the share of absent targets that were said to be absent (TP / (TP + FN) of "no target"), T_acc
+        the share of present ones that were not (TN / (TN + FP)). "gres" counts Pr@X over present targets only.
+        """
         if not self._ious:
             return {"n": 0}
         scores, no_truth = np.array(self._ious), np.array(self._no_truth)
         no_answer = np.array(self._no_answer)
         fallback = 1.0 if self.empty == "lisa" else 0.0
+        intersections, unions = np.array(self._overlaps, np.int64).sum(axis=0)
+        whole = unions + self.union_epsilon
         result: dict[str, float] = {
             "n": len(scores),
             "gIoU": float(scores.mean()),
-            "cIoU": self._intersections / self._unions if self._unions else fallback,
+            "cIoU": float(intersections / whole) if whole else fallback,
         }
         counted = scores[~no_truth] if self.empty == "gres" else scores
         for at in self.precision_at:
@@ -109,7 +136,7 @@ class MaskMetrics:
             result[f"Pr@{at:g}"] = float(hits.mean()) if len(counted) else float("nan")
         if no_truth.any():
             result["N_acc"] = float(no_answer[no_truth].mean())
-        if no_truth.any() and not no_truth.all():
+        if not no_truth.all():
             result["T_acc"] = float((~no_answer[~no_truth]).mean())
         return result
 

@@ -77,14 +77,14 @@ def write_report(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written.append(
-            _replace(folder / "report.json", json.dumps(list(results), indent=2).encode())
+            replace_file(folder / "report.json", json.dumps(list(results), indent=2).encode())
         )
         for result, objects in zip(results, scores, strict=True):
             name = "".join(c if c.isalnum() else "_" for c in result["name"])
-            written.append(_replace(folder / f"objects_{name}.csv", _csv(objects).encode()))
+            written.append(replace_file(folder / f"objects_{name}.csv", _csv(objects).encode()))
             sheet = draw_sheet(objects, _title(result))
             _, png = cv2.imencode(".png", sheet[..., ::-1])
-            written.append(_replace(folder / f"sheet_{name}.png", png.tobytes()))
+            written.append(replace_file(folder / f"sheet_{name}.png", png.tobytes()))
     except OSError as error:
         raise ResourceProblem(
             f"The report cannot be written to '{folder}'; check that the folder is writable and the disk not full.",
@@ -119,7 +119,8 @@ def _csv(scores: Sequence[ObjectScore]) -> str:
     return out.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> Path:
+def replace_file(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.write_bytes(content)

@@ -45,8 +45,8 @@ def draw_sheet(scores: Sequence[ObjectScore], title: str) -> np.ndarray:
     columns = [c for c in _COLUMNS if any(c[0] in score.masks for _, score in rows)]
     width = len(columns) * CELL_PX
     lines = [
-        _bar(title, width, _HEADER_PX),
-        _bar(
+        bar(title, width, _HEADER_PX),
+        bar(
             "green: truth   orange: answer   blue: click   red: click that removes",
             width,
             _LABEL_PX,
@@ -56,12 +56,13 @@ def draw_sheet(scores: Sequence[ObjectScore], title: str) -> np.ndarray:
         where = (
             f"{group}: {score.image_name}, object {score.record.number}, {score.record.pixels} px"
         )
-        lines.append(_bar(where, width, _LABEL_PX))
+        lines.append(bar(where, width, _LABEL_PX))
         lines.append(np.hstack([_cell(score, key, name) for key, name in columns]))
     return np.vstack(lines)
 
 
-def _bar(text: str, width: int, height: int) -> np.ndarray:
+def bar(text: str, width: int, height: int) -> np.ndarray:
+    """A line of text on paper, uint8 (height, width, 3)."""
     bar = np.full((height, width, 3), _PAPER, np.uint8)
     cv2.putText(bar, text, (5, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.40, _INK, 1, cv2.LINE_AA)
     return bar
@@ -76,8 +77,8 @@ def _cell(score: ObjectScore, key: str, name: str) -> np.ndarray:
     size = (max(int(width * scale), 1), max(int(height * scale), 1))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     picture = cv2.resize(score.picture, size, interpolation=way)
-    _outline(picture, score.masks["truth"], _TRUTH)
-    _outline(picture, score.masks[key], _ANSWER)
+    outline(picture, score.masks["truth"], _TRUTH)
+    outline(picture, score.masks[key], _ANSWER)
     if key != "box":
         _clicks(picture, score, int(key), scale)
         value = score.clicks[int(key) - 1]
@@ -101,7 +102,8 @@ def _cell(score: ObjectScore, key: str, name: str) -> np.ndarray:
     return cell
 
 
-def _outline(picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
+def outline(picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Draw the mask's outline, enlarged or shrunk to `picture`, into it."""
     size = (picture.shape[1], picture.shape[0])
     large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     rings, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)

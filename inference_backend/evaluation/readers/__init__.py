@@ -1,0 +1,1 @@
+"""Folders of texts and masks as they are published, one module a format."""
