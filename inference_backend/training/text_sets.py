@@ -19,8 +19,9 @@ from inference_backend.training import real_sets
 from inference_backend.training.real_sets import read_rgb
 
 UNKNOWN = 255
-DUBAI_GSD_M, KAMPALA_GSD_M, MUNICH_GSD_M, VEGAS_GSD_M, LANDSLIDE_GSD_M = 0.4, 0.075, 0.13, 0.3, 0.5
-"""Ground metres a pixel; those of Dubai, Munich and Sichuan are not stated by the sets and assumed."""
+DUBAI_GSD_M, KAMPALA_GSD_M, MUNICH_GSD_M, VEGAS_GSD_M, LANDSLIDE_GSD_M = 1.0, 0.075, 0.13, 0.3, 0.5
+"""Ground metres a pixel. Dubai, Munich and Sichuan do not state theirs: Dubai's buses are 12 px
+long and its cars 5, so it has 1 m (not the 0.3 to 0.5 m that are told of it)."""
 DUBAI_LEAVES = {
     "building": "building",
     "land": "land",
