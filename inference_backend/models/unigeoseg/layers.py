@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 
 def conv_bn(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation, ReLU; the size divided by `stride`."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(c_out),
@@ -16,6 +17,8 @@ def conv_bn(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Seque
 
 
 class Residual(nn.Module):
+    """Two 3x3 convolutions round a shortcut."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -44,6 +47,7 @@ class Context(nn.Module):
 
 
 def up(x: Tensor) -> Tensor:
+    """Twice the size, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
@@ -54,6 +58,8 @@ def fourier(xy_px: Tensor, frequencies: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
+    """Multi-head attention; `mask` (B, N) is true for keys that count."""
+
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
