@@ -1,0 +1,326 @@
+"""How things stand to each other on the ground: what each relation means, exactly.
+
+All shapes are polygons in one ground frame, in metres (in pixels where there is no CRS). Distances are between the
+nearest points of two outlines, 0 where they overlap. A thing has no relation to itself.
+
+* near: at most 30 m away, or the distance given. far from: more than 100 m away, or the distance given.
+* next to: at most 5 m away, or at most half its own size (the side of a square of its area), whichever is more.
+* touching, crossing: at most 1 m away: outlines of two classes meet with the gap that a pixel leaves.
+* on, inside: at least half of its area, or of its outline to within 1 m, lies on the reference. The outline counts
+  because a class that a model sees leaves a hole in the one below: a parked car lies in a hole of the parking lot.
+* with: a reference lies on it, or within 15 m of it and nearer to it than to any other of its kind.
+* surrounded by: of a line 5 m around it, at least three quarters lie on the reference.
+* between: seen from its centre, the nearest points of the two references lie at least 120° apart. With one reference
+  ("between the roads"): straight across from the nearest point there is another part of it.
+* north of (and all compass directions; left, right, above, below in the view): from the nearest point of the reference
+  to its centre it goes north, within 45°; or it lies wholly beyond the northern end of the nearest reference, and its
+  centre not further sideways than the reference reaches.
+
+Without metres, the distances that are ours become multiples of the thing's own size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from shapely import STRtree
+
+from inference_backend.language.measures import own_size
+from inference_backend.language.nodes import COMPASS, SIDES
+
+MEANINGS: dict[str, str] = {
+    "near": "Near: at most 30 m away.",
+    "far from": "Far from: more than 100 m away.",
+    "next to": "Next to: at most 5 m away, or half its own size.",
+    "touching": "Touching: at most 1 m apart.",
+    "crossing": "Crossing: overlapping, or at most 1 m apart.",
+    "on": "On: at least half of its area or of its outline lies on it.",
+    "inside": "Inside: at least half of its area or of its outline lies in it.",
+    "with": "With: one lies on it, or within 15 m and nearer to it than to any other.",
+    "surrounded by": "Surrounded by: three quarters of a line 5 m around it lie in it.",
+    "between": "Between: the nearest points of the two lie on opposite sides of it.",
+    **{
+        f"{way} of": f"{way.capitalize()} of: {way} of the nearest point of it, within 45°."
+        for way in COMPASS
+    },
+    **{
+        side: f"{side.capitalize()}: in the view, from the nearest point of it, within 45°."
+        for side in SIDES
+    },
+    "alone": "Alone: no other of its kind within 20 m.",
+    "grouped": "In a group: three others of its kind have their centres within 30 m.",
+}
+# Relation -> (metres, multiples of its own size where there are no metres).
+DISTANCES: dict[str, tuple[float, float]] = {
+    "near": (30.0, 3.0),
+    "far from": (100.0, 10.0),
+    "next to": (5.0, 0.5),
+    "with": (15.0, 1.5),
+    "alone": (20.0, 2.0),
+    "grouped": (30.0, 3.0),
+    "surrounded by": (5.0, 0.5),
+}
+TOUCH_M = 1.0
+_OUTLINE_POINTS = 24
+_HALF, _THREE_QUARTERS = 0.5, 0.75
+_CONE = np.cos(np.pi / 4) - 1e-9
+_APART = np.cos(np.radians(120)) + 1e-9
+# A road network is one polygon of many thousand vertices: in pieces, each question looks at a few of them.
+_PIECE_VERTICES = 256
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The ground frame's directions: unit vectors to the north (None without a CRS) and up in the view.
+
+    `metres` says whether its unit is the metre; `reach` is longer than the view.
+    """
+
+    north: tuple[float, float] | None
+    up: tuple[float, float]
+    metres: bool
+    reach: float
+
+    def direction(self, relation: str) -> np.ndarray:
+        """Unit vector of "north of", "above", …; north must be known for the compass."""
+        side = relation in SIDES
+        across, along = SIDES[relation] if side else COMPASS[relation.removesuffix(" of")]
+        up = np.asarray(self.up if side or self.north is None else self.north, np.float64)
+        vector = along * up + across * np.array([up[1], -up[0]])
+        return vector / np.hypot(*vector)
+
+
+class References:
+    """Shapes that others stand in relation to, in pieces for search. `own` (N,) says which one each thing is, or -1."""
+
+    def __init__(self, shapes: np.ndarray, own: np.ndarray) -> None:
+        self.shapes = shapes
+        self.own = own
+        self._exclusive = bool((own >= 0).any())
+        if self._exclusive:
+            # A piece of a thing would not be known as the thing itself.
+            self.pieces, self.owner = shapes, np.arange(len(shapes))
+        else:
+            self.pieces, self.owner = subdivide(shapes)
+        self.tree = STRtree(self.pieces)
+
+    def nearest(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(distance, piece) of the nearest reference of each shape; inf and -1 where there is none."""
+        distance, piece = np.full(len(shapes), np.inf), np.full(len(shapes), -1)
+        if len(self.pieces) and len(shapes):
+            (index, found), away = self.tree.query_nearest(
+                shapes, return_distance=True, all_matches=False, exclusive=self._exclusive
+            )
+            distance[index], piece[index] = away, found
+        return distance, piece
+
+    def area_within(self, shapes: np.ndarray) -> np.ndarray:
+        """Share of each shape's area that lies on the references, itself aside."""
+        covered = np.zeros(len(shapes))
+        thing, piece = self.tree.query(shapes, predicate="intersects")
+        other = self.owner[piece] != self.own[thing]
+        thing, piece = thing[other], piece[other]
+        np.add.at(
+            covered, thing, shapely.area(shapely.intersection(shapes[thing], self.pieces[piece]))
+        )
+        return covered / np.maximum(shapely.area(shapes), 1e-12)
+
+
+def subdivide(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Disjoint pieces of at most 256 vertices or so, and the index of the shape that each is of."""
+    pieces, owners = [], []
+    stack = [(shape, index, 0) for index, shape in enumerate(shapes)][::-1]
+    while stack:
+        shape, index, depth = stack.pop()
+        if depth == 0 and not shape.is_valid:
+            shape = shapely.make_valid(shape)
+        if shapely.get_num_coordinates(shape) <= _PIECE_VERTICES or depth > 24:
+            pieces.append(shape)
+            owners.append(index)
+            continue
+        x0, y0, x1, y1 = shape.bounds
+        if x1 - x0 > y1 - y0:
+            halves = (x0, y0, (x0 + x1) / 2, y1), ((x0 + x1) / 2, y0, x1, y1)
+        else:
+            halves = (x0, y0, x1, (y0 + y1) / 2), (x0, (y0 + y1) / 2, x1, y1)
+        for half in halves:
+            part = shapely.intersection(shape, shapely.box(*half))
+            if not part.is_empty:
+                stack.append((part, index, depth + 1))
+    return np.array(pieces, dtype=object), np.array(owners, dtype=int)
+
+
+def reach(relation: str, shapes: np.ndarray, given: float | None, frame: Frame) -> np.ndarray:
+    """The distance within which a relation holds, for each shape: given, or ours."""
+    if given is not None:
+        return np.full(len(shapes), given)
+    metres, sizes = DISTANCES.get(relation, (TOUCH_M, 0.0))
+    if relation == "next to":
+        return np.maximum(metres if frame.metres else 0.0, sizes * own_size(shapes))
+    if frame.metres or not sizes:
+        return np.full(len(shapes), metres)
+    return sizes * own_size(shapes)
+
+
+def related(
+    relation: str, shapes: np.ndarray, to: References, given: float | None, frame: Frame
+) -> np.ndarray:
+    """Whether each shape stands in `relation` to a reference: bool (N,). Not for "with" and "between" two sets."""
+    if not len(to.shapes):
+        return np.full(len(shapes), relation == "far from")
+    if relation in SIDES or relation.removesuffix(" of") in COMPASS:
+        return _in_direction(shapes, to, frame.direction(relation), given)
+    if relation in ("on", "inside"):
+        return _lies_on(shapes, to)
+    if relation == "surrounded by":
+        return _surrounded(shapes, to, reach(relation, shapes, given, frame))
+    if relation == "between":
+        return between_parts(shapes, to, frame)
+    distance, _ = to.nearest(shapes)
+    if relation == "far from":
+        return distance > reach(relation, shapes, given, frame)
+    return distance <= reach(relation, shapes, given, frame) * (1 + 1e-12)
+
+
+def belongs(
+    population: np.ndarray, to: References, given: float | None, frame: Frame
+) -> np.ndarray:
+    """Which of a population have one of the references: bool (N,). `to.own` is of the population."""
+    found = np.zeros(len(population), bool)
+    if not len(population) or not len(to.shapes):
+        return found
+    member, piece = to.tree.query(population, predicate="intersects")
+    other = to.owner[piece] != to.own[member]
+    member, piece = member[other], piece[other]
+    overlap = shapely.area(shapely.intersection(population[member], to.pieces[piece]))
+    found[member[overlap > 0]] = True
+    tree = STRtree(population)
+    exclusive = bool((to.own >= 0).any())
+    (index, nearest), away = tree.query_nearest(
+        to.shapes, return_distance=True, all_matches=True, exclusive=exclusive
+    )
+    limit = reach("with", population, given, frame)[nearest]
+    found[nearest[away <= limit]] = True
+    return found
+
+
+def between_two(shapes: np.ndarray, one: References, other: References) -> np.ndarray:
+    """Whether the nearest points of two sets of references lie at least 120° apart, seen from each centre: bool (N,)."""
+    first, second = _to_nearest(shapes, one), _to_nearest(shapes, other)
+    lengths = np.hypot(*first.T) * np.hypot(*second.T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (first * second).sum(axis=1) / lengths <= _APART
+
+
+def between_parts(shapes: np.ndarray, to: References, frame: Frame) -> np.ndarray:
+    """Whether references lie on opposite sides of each shape: the nearest point, and one within 60° of straight across."""
+    near = _to_nearest(shapes, to)
+    length = np.hypot(*near.T)
+    found = np.zeros(len(shapes), bool)
+    centres = shapely.get_coordinates(shapely.centroid(shapes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = -near / length[:, None]
+    seen = np.isfinite(away).all(axis=1)
+    for turn in np.radians(np.arange(-60, 61, 15)):
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        rays = shapely.linestrings(
+            np.stack([centres[seen], centres[seen] + away[seen] @ rotation * frame.reach], axis=1)
+        )
+        ray, piece = to.tree.query(rays, predicate="intersects")
+        index = np.flatnonzero(seen)[ray]
+        found[index[to.owner[piece] != to.own[index]]] = True
+    return found
+
+
+def grouped(shapes: np.ndarray, distance: np.ndarray, others: int = 3) -> np.ndarray:
+    """Whether at least `others` more have their centres within `distance` (N,) of its own: bool (N,)."""
+    from scipy.spatial import cKDTree
+
+    if len(shapes) <= others:
+        return np.zeros(len(shapes), bool)
+    centres = shapely.get_coordinates(shapely.centroid(shapes))
+    away, _ = cKDTree(centres).query(centres, k=others + 1)
+    return away[:, -1] <= distance
+
+
+def _to_nearest(shapes: np.ndarray, to: References) -> np.ndarray:
+    """Vector from each centre to the nearest point of the references, (N, 2); not-a-number without one."""
+    centres = shapely.centroid(shapes)
+    vectors = np.full((len(shapes), 2), np.nan)
+    pieces = _nearest_piece(shapes, centres, to)
+    known = pieces >= 0
+    lines = shapely.shortest_line(centres[known], to.pieces[pieces[known]])
+    ends = shapely.get_coordinates(lines).reshape(-1, 2, 2)
+    vectors[known] = ends[:, 1] - ends[:, 0]
+    return vectors
+
+
+def _nearest_piece(shapes: np.ndarray, centres: np.ndarray, to: References) -> np.ndarray:
+    """Piece nearest to each centre, itself aside; -1 where there is none."""
+    _, pieces = to.nearest(centres)
+    itself = (pieces >= 0) & (to.owner[np.maximum(pieces, 0)] == to.own)
+    if itself.any():
+        # The nearest to a thing's own centre is the thing: ask for its outline instead, which excludes the equal.
+        pieces[itself] = to.nearest(shapes[itself])[1]
+    return pieces
+
+
+def _in_direction(
+    shapes: np.ndarray, to: References, way: np.ndarray, given: float | None
+) -> np.ndarray:
+    centres = shapely.centroid(shapes)
+    pieces = _nearest_piece(shapes, centres, to)
+    from_nearest = -_to_nearest(shapes, to)
+    length = np.hypot(*from_nearest.T)
+    with np.errstate(invalid="ignore"):
+        found = (length > 0) & (from_nearest @ way >= _CONE * length)
+    across = np.array([way[1], -way[0]])
+    ahead_ref, side_ref = _extent(to.shapes, way), _extent(to.shapes, across)
+    owner = to.owner[np.maximum(pieces, 0)]
+    sideways = shapely.get_coordinates(centres) @ across
+    beyond = _extent(shapes, way)[0] >= ahead_ref[1][owner]
+    beyond &= (sideways >= side_ref[0][owner]) & (sideways <= side_ref[1][owner])
+    found |= beyond & (pieces >= 0)
+    if given is not None:
+        found &= to.nearest(shapes)[0] <= given
+    return found
+
+
+def _extent(shapes: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(least, greatest) position of each shape along a direction."""
+    xy, index = shapely.get_coordinates(shapes, return_index=True)
+    starts = np.flatnonzero(np.diff(index, prepend=-1))
+    along = xy @ way
+    low, high = np.full(len(shapes), np.inf), np.full(len(shapes), -np.inf)
+    if len(starts):
+        low[index[starts]] = np.minimum.reduceat(along, starts)
+        high[index[starts]] = np.maximum.reduceat(along, starts)
+    return low, high
+
+
+def _lies_on(shapes: np.ndarray, to: References) -> np.ndarray:
+    found = to.area_within(shapes) >= _HALF
+    close = ~found & (to.nearest(shapes)[0] <= TOUCH_M)
+    if close.any():
+        found[close] = _share_near(shapely.boundary(shapes[close]), to, close, TOUCH_M) >= _HALF
+    return found
+
+
+def _surrounded(shapes: np.ndarray, to: References, distance: np.ndarray) -> np.ndarray:
+    lines = shapely.boundary(shapely.buffer(shapes, distance))
+    everything = np.ones(len(shapes), bool)
+    return _share_near(lines, to, everything, 0.0) >= _THREE_QUARTERS
+
+
+def _share_near(lines: np.ndarray, to: References, chosen: np.ndarray, within: float) -> np.ndarray:
+    """Share of evenly spaced points of each line that lie within a distance of a reference other than the thing."""
+    steps = np.arange(_OUTLINE_POINTS) / _OUTLINE_POINTS
+    longest = np.array([max(shapely.get_parts(line), key=shapely.length) for line in lines])
+    points = shapely.line_interpolate_point(longest[:, None], steps[None], normalized=True).ravel()
+    index, piece = to.tree.query(points, predicate="dwithin", distance=within)
+    own = np.repeat(to.own[chosen], _OUTLINE_POINTS)
+    near = np.zeros(len(points), bool)
+    near[index[to.owner[piece] != own[index]]] = True
+    return near.reshape(-1, _OUTLINE_POINTS).mean(axis=1)
