@@ -103,10 +103,15 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _headline(report: dict[str, Any]) -> str:
+    texts, images = _count(report["all"]["n"], "text"), _count(report["images"], "image")
     return (
-        f"{report['segmenter']} on {report['format']}, split {report['split']}: {report['all']['n']} texts on "
-        f"{report['images']} images; protocol {report['protocol']}, canvas {report['canvas']}"
+        f"{report['segmenter']} on {report['format']}, split {report['split']}: {texts} on {images}; protocol "
+        f"{report['protocol']}, canvas {report['canvas']}"
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _notes(report: dict[str, Any]) -> list[str]:
@@ -116,12 +121,12 @@ def _notes(report: dict[str, Any]) -> list[str]:
         notes.append(f"Answered by: {ways}.")
     if report["refused"]["count"]:
         notes.append(
-            f"{report['refused']['count']} texts were refused and count as empty answers, for example: "
+            f"Refused, and counted as empty answers: {_count(report['refused']['count'], 'text')}, for example: "
             f"{report['refused']['examples'][0]}"
         )
     if report["skipped"]["count"]:
         notes.append(
-            f"{report['skipped']['count']} entries were left out, for example {report['skipped']['examples'][0]}"
+            f"Left out: {report['skipped']['count']}, for example {report['skipped']['examples'][0]}"
         )
     return notes
 

@@ -84,7 +84,7 @@ def _row(score: TextScore) -> np.ndarray:
 
 
 def _cell(picture: np.ndarray, mask: np.ndarray | None, colour: tuple[int, int, int]) -> np.ndarray:
-    cell = np.full((_CELL_PX, _CELL_PX, 3), 40, np.uint8)
+    cell = np.full((picture.shape[0] + 4, _CELL_PX, 3), 40, np.uint8)
     shown = picture.copy()
     if mask is not None:
         tint = (0.65 * shown[mask] + 0.35 * np.array(colour)).astype(np.uint8)

@@ -53,14 +53,18 @@ def geoseg_bench(folder: Path) -> Path:
     rows, cols = np.nonzero(mask)
     x, y = cols.mean() / mask.shape[1], rows.mean() / mask.shape[0]
     asked = {
-        "interactive": [f"Please segment the target corresponding to the point [{x:.3f}, {y:.3f}]."],
+        "interactive": [
+            f"Please segment the target corresponding to the point [{x:.3f}, {y:.3f}]."
+        ],
         "ref": ["the largest building", "the biggest house"],
         "reason": ["Where could many people live?"],
     }
     for name, questions in asked.items():
         write_image(folder / name / "images" / "0001.png", scene.rgb)
         write_mask(folder / name / "masks" / "0001.png", mask)
-        write_json(folder / name / "jsons" / "0001.json", {"question": questions, "reason": ["It is."]})
+        write_json(
+            folder / name / "jsons" / "0001.json", {"question": questions, "reason": ["It is."]}
+        )
         entry = {"img": "images/0001.png", "mask": "masks/0001.png", "json": "jsons/0001.json"}
         write_json(folder / name / "test.json", [entry])
     return folder
