@@ -10,8 +10,10 @@ from inference_backend.training.scenes.countryside import energy, rural, watersi
 from inference_backend.training.scenes.harbour import harbour
 from inference_backend.training.scenes.palette import Biome
 from inference_backend.training.scenes.residential import informal, suburb, village
+from inference_backend.training.scenes.sports import golf, sports
 from inference_backend.training.scenes.storage import tank_farm
 from inference_backend.training.scenes.town import downtown, industrial, leisure
+from inference_backend.training.scenes.wild import chaparral, forest, landslide, quarry
 
 LAYOUTS: dict[str, tuple[Callable[[Canvas, Biome], None], float]] = {
     "suburb": (suburb, 0.2),
@@ -25,5 +27,11 @@ LAYOUTS: dict[str, tuple[Callable[[Canvas, Biome], None], float]] = {
     "leisure": (leisure, 0.05),
     "airport": (airport, 0.06),
     "harbour": (harbour, 0.06),
-    "tank farm": (tank_farm, 0.04),
+    "tank farm": (tank_farm, 0.03),
+    "sports": (sports, 0.05),
+    "golf": (golf, 0.03),
+    "forest": (forest, 0.03),
+    "chaparral": (chaparral, 0.03),
+    "quarry": (quarry, 0.03),
+    "landslide": (landslide, 0.03),
 }

@@ -28,6 +28,9 @@ SEMANTIC_NAMES = (
     "paved",
     "sport",
     "boat",
+    "shrub",
+    "railway",
+    "beach",
 )
 _WIDE = ("downtown", "industrial", "rural", "leisure", "waterside")
 # Where each kind of place is seen; any other pair would look out of place.

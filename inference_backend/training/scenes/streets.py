@@ -67,20 +67,29 @@ def parking(
         flip = not flip
 
 
-def court(canvas: Canvas, cx: float, cy: float, angle: float, kind: str) -> int:
-    """A tennis court or a pitch with its lines."""
+def court(
+    canvas: Canvas,
+    cx: float,
+    cy: float,
+    angle: float,
+    kind: str,
+    *,
+    size: float | None = None,
+    tone: np.ndarray | None = None,
+) -> int:
+    """A tennis court or a pitch with its lines; `size` 1 is a full pitch."""
     rng = canvas.rng
     if kind == "tennis court":
-        out, inner, size = (36.6, 18.3), (23.8, 11.0), 1.0
+        out, inner, size = (36.6, 18.3), (23.8, 11.0), 1.0  # metres
         tones = ((72, 108, 130), (90, 126, 92), (176, 96, 70), (110, 120, 126))
     else:
-        size = rng.uniform(0.4, 1.0)
+        size = size or rng.uniform(0.4, 1.0)
         out, inner = (112 * size, 76 * size), (104 * size, 68 * size)
         tones = ((84, 128, 64), (100, 138, 78), (72, 116, 70))
     patch = canvas.patch([rectangle(cx, cy, *out, angle)])
     if patch is None:
         return 0
-    tone = pick(rng, tones)
+    tone = pick(rng, tones) if tone is None else tone
     number = canvas.new_id(kind, colour=colour_name(tone))
     u, _ = patch.local(cx, cy, angle)
     colour = canvas.speckle(patch, tone, 0.04)
