@@ -23,25 +23,32 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
     if rows.start == rows.stop:
         return Polygon()
     cropped = np.asarray(probability[rows, cols], np.float64)
-    field = np.pad(np.nan_to_num(cropped, nan=0.0), 1, mode="edge")
+    polygons = contours(np.pad(cropped, 1, mode="edge"), _centres(cols), _centres(rows), threshold)
+    if not len(polygons):
+        return Polygon()
+    return polygons[0] if len(polygons) == 1 else MultiPolygon(list(polygons))
+
+
+def contours(field: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float) -> np.ndarray:
+    """Polygons (shapely, maybe none) around `field > threshold`, float64 (len(y), len(x)), changed in place.
+
+    Between four neighbouring nodes they depend on those four values only.
+    """
+    np.nan_to_num(field, copy=False, nan=0.0)
     offset = field - threshold
     near = np.abs(offset) < _CLEARANCE
     field[near] = threshold + np.where(offset[near] > 0, _CLEARANCE, -_CLEARANCE)
     generator = contourpy.contour_generator(
-        x=_centres(cols),
-        y=_centres(rows),
-        z=field,
-        fill_type=contourpy.FillType.ChunkCombinedOffsetOffset,
+        x=x, y=y, z=field, fill_type=contourpy.FillType.ChunkCombinedOffsetOffset
     )
     points, offsets, outer_offsets = (chunk[0] for chunk in generator.filled(threshold, np.inf))
     if points is None:
-        return Polygon()
-    polygons = shapely.from_ragged_array(
+        return np.array([], dtype=object)
+    return shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
         points,
         (offsets.astype(np.int64), outer_offsets.astype(np.int64)),
     )
-    return polygons[0] if len(polygons) == 1 else MultiPolygon(list(polygons))
 
 
 def _frame(above: np.ndarray) -> tuple[slice, slice]:

@@ -1,0 +1,120 @@
+"""Where a model looks when it searches a raster for words: at which ground resolution, and on which tiles.
+
+Tiles lie on a grid that begins at the raster's first pixel at every resolution, never at the area asked for, so that the
+answer at a place is the same whatever else was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from shapely.geometry.base import BaseGeometry
+
+OVERLAP = 0.2
+"""Share of a tile that its neighbour sees too: less, and things at an edge lack their surroundings."""
+NEARLY_NATIVE = 1.2
+"""Below this ratio resampling would blur more than it would save."""
+NEARLY_WHOLE = 0.1
+"""A ratio this near to a whole number becomes it: whole pixels are averaged, which is sharper and faster."""
+PANEL_TILES = 32
+"""Wider rasters are searched in panels of so many tiles, so that memory does not grow with the width."""
+
+
+def working_scale(native_gsd_m: float | None, seen_gsd_m: float) -> float:
+    """Network pixels a source pixel for a thing that is still seen well at `seen_gsd_m`.
+
+    Never finer than native: an enlarged image shows no more (a model that likes larger objects says so by its
+    concepts). A raster without ground resolution is looked at one to one.
+    """
+    if not native_gsd_m:
+        return 1.0
+    ratio = seen_gsd_m / native_gsd_m
+    if ratio < NEARLY_NATIVE:
+        return 1.0
+    whole = round(ratio)
+    return 1.0 / (whole if abs(ratio - whole) <= NEARLY_WHOLE * whole else ratio)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles of `tile_px` network pixels over a raster of `width` x `height` network pixels, `scale` a source pixel."""
+
+    scale: float
+    width: int
+    height: int
+    tile_px: int
+
+    @classmethod
+    def over(cls, width: int, height: int, scale: float, tile_px: int) -> TileGrid:
+        """The grid for a raster of `width` x `height` source pixels."""
+        across, down = (max(1, int(np.ceil(side * scale - 1e-6))) for side in (width, height))
+        return cls(scale, across, down, tile_px)
+
+    @property
+    def overlap_px(self) -> int:
+        return round(self.tile_px * OVERLAP / 8) * 8
+
+    @property
+    def tile_cols(self) -> tuple[int, ...]:
+        """First column of each tile."""
+        return _offsets(self.width, self.tile_px, self.tile_px - self.overlap_px)
+
+    @property
+    def tile_rows(self) -> tuple[int, ...]:
+        """First row of each tile."""
+        return _offsets(self.height, self.tile_px, self.tile_px - self.overlap_px)
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """(rows, columns) of every tile: a raster smaller than a tile is one tile of its own size."""
+        return min(self.tile_px, self.height), min(self.tile_px, self.width)
+
+    def placed(self, transform: Affine) -> Affine:
+        """Network pixels to the source frame, for a source with this transform."""
+        return transform * Affine.scale(1 / self.scale)
+
+    def window(self, col: int, row: int) -> tuple[float, float, float, float]:
+        """(col0, row0, cols, rows) in source pixels of the tile that begins at (`col`, `row`)."""
+        rows, cols = self.tile_shape
+        return tuple(value / self.scale for value in (col, row, cols, rows))
+
+    def touched(self, area_px: BaseGeometry | None) -> list[tuple[int, list[int]]]:
+        """(first row, first columns) of the tiles that meet `area_px` (network pixels), row by row; None is all."""
+        rows, cols = self.tile_shape
+        firsts = np.array(self.tile_cols)
+        if area_px is None:
+            return [(row, list(self.tile_cols)) for row in self.tile_rows]
+        shapely.prepare(area_px)
+        found = []
+        for row in self.tile_rows:
+            boxes = shapely.box(firsts, row, firsts + cols, row + rows)
+            hit = firsts[shapely.intersects(area_px, boxes)]
+            if len(hit):
+                found.append((row, hit.tolist()))
+        return found
+
+    def panels(self, touched: list[tuple[int, list[int]]]) -> Iterator[tuple[int, int]]:
+        """Ranges of columns [first, end) that are searched one after the other, each from top to bottom.
+
+        Cut at multiples of the panel's width, so that they do not depend on the area either.
+        """
+        if not touched:
+            return
+        first = min(cols[0] for _, cols in touched)
+        end = max(cols[-1] for _, cols in touched) + self.tile_shape[1]
+        width = PANEL_TILES * (self.tile_px - self.overlap_px)
+        cuts = [cut for cut in range(width, self.width, width) if first < cut < end]
+        edges = [first, *cuts, end]
+        yield from zip(edges[:-1], edges[1:])
+
+
+def _offsets(size: int, tile: int, step: int) -> tuple[int, ...]:
+    """Multiples of `step`; the last tile is moved back so that it ends with the raster and lacks no surroundings."""
+    if size <= tile:
+        return (0,)
+    count = -(-(size - tile) // step)
+    return (*range(0, count * step, step), size - tile)

@@ -1,0 +1,262 @@
+"""Single objects out of rows that arrive one after the other: touching ones are told apart, none is cut by a row's end.
+
+Objects are looked for in windows that reach `HALO_PX` beyond the rows they answer for. One that a window sees whole belongs to
+the window that has its middle; one that is longer than that is joined from what the windows saw of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import shapely
+from scipy import ndimage
+from shapely.geometry.base import BaseGeometry
+
+from inference_backend.cancel import CancelToken
+from inference_backend.text_tiles import HALO_PX, Slab
+from inference_backend.vector.contour import polygonize
+
+Split = Callable[[np.ndarray, np.ndarray | None, float], np.ndarray]
+
+# An object whose middle lies this near to the end of its rows is told by both sides, and kept once.
+_EITHER_PX = 8
+_SAME = 0.5
+"""Two outlines that share so much of the lesser are the same object."""
+
+
+@dataclass(eq=False)
+class FoundObject:
+    """One object in network pixels. `sums` are those of its pixels' statistics; `whole` unless its window ended in it."""
+
+    geometry: BaseGeometry
+    sums: np.ndarray
+    whole: bool
+    seen_in: tuple[float, float, float, float]
+
+
+class ObjectFinder:
+    """Takes the slabs of one query, panel by panel; gives the objects that no later slab can change.
+
+    `split(probability, core, threshold)` labels single objects. `size` is the (rows, columns) of the whole grid, whose edges
+    cut nothing.
+    """
+
+    def __init__(
+        self, threshold: float, split: Split, size: tuple[int, int], cancel: CancelToken
+    ) -> None:
+        self._threshold, self._split, self._size, self._cancel = threshold, split, size, cancel
+        self._slabs: list[tuple[Slab, np.ndarray, np.ndarray | None]] = []
+        self._told = 0
+        self._columns = (0, 0)
+        self._doubtful: list[FoundObject] = []
+
+    def begin_panel(self, first: int, end: int) -> None:
+        """Slabs from here on answer for columns [first, end)."""
+        self._slabs, self._columns = [], (first, end)
+
+    def add(self, slab: Slab, query: int) -> list[FoundObject]:
+        """The next rows."""
+        if not self._slabs:
+            self._told = slab.row0
+        self._slabs.append((slab, slab.probability[query], slab.core[query]))
+        end = slab.row0 + len(slab.rgb)
+        return self._tell(end - HALO_PX) if end - HALO_PX > self._told else []
+
+    def end_panel(self) -> list[FoundObject]:
+        """No more rows in this panel."""
+        if not self._slabs:
+            return []
+        slab = self._slabs[-1][0]
+        found = self._tell(slab.row0 + len(slab.rgb))
+        self._slabs = []
+        return found
+
+    def finish(self) -> list[FoundObject]:
+        """What was seen by several windows, once each; also where the search stopped early."""
+        found = self.end_panel()
+        kept = list(_settle(self._doubtful, self._cancel))
+        self._doubtful = []
+        return found + kept
+
+    def _tell(self, until: int) -> list[FoundObject]:
+        """Objects whose middle lies in the rows from the last told one to `until`."""
+        top = max(self._told - HALO_PX, self._slabs[0][0].row0)
+        probability, core, rgb = self._window(top)
+        own = (self._told, until, *self._columns)
+        found = []
+        for thing in self._objects(probability, core, rgb, top):
+            if not _overlaps(thing.geometry.bounds, own):
+                continue
+            if thing.whole and not _holds_middle(own, thing, _EITHER_PX):
+                continue
+            (found if thing.whole and _clear(own, thing) else self._doubtful).append(thing)
+        self._told = until
+        self._forget(until - HALO_PX)
+        return found
+
+    def _window(self, top: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """All rows from `top` on that are there, of the panel's columns and the halo on both sides."""
+        first, end = self._columns
+        col0 = self._slabs[0][0].col0
+        width = self._slabs[0][0].rgb.shape[1]
+        left = max(first - HALO_PX - col0, 0)
+        right = min(end + HALO_PX - col0, width)
+        self._left = col0 + left
+        cut = max(top - self._slabs[0][0].row0, 0)
+
+        def joined(parts: list[np.ndarray]) -> np.ndarray:
+            return np.concatenate([part[:, left:right] for part in parts])[cut:]
+
+        cores = [core for _, _, core in self._slabs]
+        shapes = [probability for _, probability, _ in self._slabs]
+        filled = [np.zeros_like(p) if core is None else core for core, p in zip(cores, shapes)]
+        core = None if all(core is None for core in cores) else joined(filled)
+        return joined(shapes), core, joined([slab.rgb for slab, _, _ in self._slabs])
+
+    def _forget(self, before: int) -> None:
+        while len(self._slabs) > 1 and self._slabs[1][0].row0 <= before:
+            self._slabs.pop(0)
+
+    def _objects(
+        self, probability: np.ndarray, core: np.ndarray | None, rgb: np.ndarray, top: int
+    ) -> Iterator[FoundObject]:
+        if not (probability > self._threshold).any():
+            return
+        labels = self._split(probability, core, self._threshold)
+        sums = _sums(labels, probability, rgb)
+        rows, cols = labels.shape
+        window = (float(self._left), float(top), float(self._left + cols), float(top + rows))
+        cuts = (top > 0, self._left > 0, top + rows < self._size[0], self._left + cols < self._size[1])
+        for label, place in enumerate(ndimage.find_objects(labels), 1):
+            if place is None:
+                continue
+            if label % 64 == 0:
+                self._cancel.check()
+            around, cropped = _padded(place, labels.shape)
+            geometry = _outline(probability[around], labels[around] == label, labels[around] > 0, self._threshold)
+            if geometry.is_empty:
+                continue
+            x, y = self._left + cropped[1], top + cropped[0]
+            moved = shapely.transform(geometry, lambda xy, x=x, y=y: xy + (x, y))
+            down, across = place
+            touches = (
+                down.start == 0, across.start == 0, down.stop == rows, across.stop == cols
+            )
+            whole = not any(cut and touch for cut, touch in zip(cuts, touches))
+            yield FoundObject(moved, sums[label], whole, window)
+
+
+def connected(probability: np.ndarray, core: np.ndarray | None, threshold: float) -> np.ndarray:
+    """A `Split` that takes what hangs together for one object."""
+    above = (probability > threshold).astype(np.uint8)
+    return cv2.connectedComponents(above, connectivity=4)[1]
+
+
+def _sums(labels: np.ndarray, probability: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """(labels + 1, 5): pixels, sum of the probability, of red, of green, of blue."""
+    inside = labels > 0
+    names = labels[inside]
+    count = int(names.max(initial=0)) + 1
+    columns = [np.bincount(names, minlength=count), np.bincount(names, probability[inside], count)]
+    columns += [np.bincount(names, rgb[..., band][inside], count) for band in range(3)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _padded(
+    place: tuple[slice, slice], shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[int, int]]:
+    """The place with a pixel more on every side, as far as there is one, and where it begins."""
+    spans = [
+        slice(max(span.start - 1, 0), min(span.stop + 1, size)) for span, size in zip(place, shape)
+    ]
+    return (spans[0], spans[1]), (spans[0].start, spans[1].start)
+
+
+def _outline(
+    probability: np.ndarray, own: np.ndarray, any_object: np.ndarray, threshold: float
+) -> BaseGeometry:
+    """The contour of one object: towards a neighbour that it touches, it ends half way between their pixels."""
+    mirrored = np.minimum(2 * threshold - probability, probability)
+    return polygonize(np.where(own | ~any_object, probability, mirrored) * (own | _beside(own)), threshold)
+
+
+def _beside(own: np.ndarray) -> np.ndarray:
+    """Pixels that touch the object: farther ones may be parts of others that no label names."""
+    return cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+Span = tuple[float, float, float, float]
+
+
+def _overlaps(bounds: Span, own: Span) -> bool:
+    x0, y0, x1, y1 = bounds
+    top, end, left, right = own
+    return x0 < right and x1 > left and y0 < end and y1 > top
+
+
+def _holds_middle(own: Span, thing: FoundObject, margin: float) -> bool:
+    top, end, left, right = own
+    x0, y0, x1, y1 = thing.geometry.bounds
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (
+        left - margin <= x < right + margin and top - margin <= y < end + margin
+    )
+
+
+def _clear(own: Span, thing: FoundObject) -> bool:
+    """Whether the object lies so far within the rows and columns that no other window tells it too."""
+    top, end, left, right = own
+    x0, y0, x1, y1 = thing.geometry.bounds
+    return (
+        x0 >= left + _EITHER_PX and x1 <= right - _EITHER_PX and y0 >= top + _EITHER_PX and y1 <= end - _EITHER_PX
+    )
+
+
+def _settle(doubtful: list[FoundObject], cancel: CancelToken) -> Iterator[FoundObject]:
+    """Each object once: whole where some window saw it whole, else joined from its pieces."""
+    if not doubtful:
+        return
+    order = sorted(doubtful, key=lambda thing: (not thing.whole, -thing.geometry.area))
+    tree = shapely.STRtree([thing.geometry for thing in order])
+    group = list(range(len(order)))
+    for index, thing in enumerate(order):
+        if index % 64 == 0:
+            cancel.check()
+        if group[index] != index:
+            continue
+        reached = [index]
+        while reached:
+            current = order[reached.pop()]
+            for other in tree.query(current.geometry).tolist():
+                if other <= index or group[other] != other or not _same(current, order[other]):
+                    continue
+                group[other] = index
+                # What was seen whole is complete; pieces lead on to further pieces.
+                if not thing.whole:
+                    reached.append(other)
+    members: dict[int, list[FoundObject]] = {}
+    for owner, thing in zip(group, order):
+        members.setdefault(owner, []).append(thing)
+    for same in members.values():
+        yield same[0] if same[0].whole or len(same) == 1 else _joined(same)
+
+
+def _same(one: FoundObject, other: FoundObject) -> bool:
+    """Whether two windows saw one object, judged where both looked."""
+    shared = one.geometry.intersection(other.geometry).area
+    if shared <= 0:
+        return False
+    least = min(_part_in(one, other.seen_in), _part_in(other, one.seen_in))
+    return least > 0 and shared > _SAME * least
+
+
+def _part_in(thing: FoundObject, window: Span) -> float:
+    return float(shapely.clip_by_rect(thing.geometry, *window).area)
+
+
+def _joined(members: list[FoundObject]) -> FoundObject:
+    geometry = shapely.union_all([member.geometry for member in members])
+    return FoundObject(geometry, np.sum([member.sums for member in members], axis=0), False, members[0].seen_in)
