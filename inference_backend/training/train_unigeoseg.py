@@ -29,6 +29,7 @@ from inference_backend.training.text_loss import bank_loss, class_truth, concept
 from inference_backend.training.train_interactive import STATE_NAME, Recipe, Trainer
 
 MOST_KEYS = 12
+NAMES_UNTIL = 0.3  # the share of the run that is mostly names of things
 CLICKED = 0.15  # share of the instructions about one thing that come with a click on it
 MOST_POINTED_SHARE = (
     0.2  # a click says which of many only where the target is one thing, not a region
@@ -60,7 +61,16 @@ class _TextStream(IterableDataset):
 
 def mix_at(done: float) -> InstructionMix:
     """What is asked for at this share of the run: names first, then attributes and relations, then more reasoning."""
-    raise NotImplementedError
+    if done < NAMES_UNTIL:
+        return InstructionMix(
+            class_=0.52, several=0.05, attribute=0.04, relation=0.02, superlative=0.02, ordinal=0.0,
+            region=0.05, negation=0.01, question=0.14, reasoning=0.02, absent=0.12, pair=0.01,
+        )  # fmt: skip
+    freed = 0.3 * (done - NAMES_UNTIL) / (1 - NAMES_UNTIL)
+    return InstructionMix(
+        class_=0.34, attribute=0.07, relation=0.06, superlative=0.05, ordinal=0.02, region=0.06,
+        question=0.12 + 0.4 * freed, reasoning=0.04 + 0.3 * freed, pair=0.04,
+    )  # fmt: skip
 
 
 def key_texts(concept: Concept) -> list[str]:
@@ -131,12 +141,13 @@ class UniGeoSegTrainer(Trainer):
         self.fresh = not (folder / STATE_NAME).exists()
         self.progress = torch.zeros(1).share_memory_()
         super().__init__(folder, plan, recipe, device)
+        if self.net.decoder.text.memory is not None:
+            # A resumed run takes up what the ontology says now.
+            self.net.decoder.text.memory.set_keys(*memory_keys())
         self.table = torch.from_numpy(truth_table()).to(device)
 
     def _make_net(self) -> UniGeoSegNet:
         net = UniGeoSegNet(NetworkConfig(text=text_config(self.text)))
-        if net.decoder.text.memory is not None:
-            net.decoder.text.memory.set_keys(*memory_keys())
         if self.start is not None and self.fresh:
             state = torch.load(self.start, map_location="cpu", weights_only=True)
             adopt(net, state["average"])
