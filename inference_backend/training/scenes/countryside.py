@@ -7,6 +7,7 @@ import numpy as np
 from inference_backend.training.scenes import craft, nature, streets, trees
 from inference_backend.training.scenes.buildings import add_building, add_round_building
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
+from inference_backend.training.scenes.farming import glasshouse, plantation
 from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.frame import Frame, Plot, blocks, cuts, inside
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, pick
@@ -31,9 +32,11 @@ def rural(canvas: Canvas, biome: Biome) -> None:
     plots = blocks(canvas, frame, cuts_a, cuts_b, 2.0)
     uses = [choose(rng, _LAND_USE) for _ in plots]
     for plot, use in zip(plots, uses, strict=True):
-        if use in ("crop", "orchard"):
-            rows = plot.heading + rng.choice([0, np.pi / 2])
-            nature.crop_field(canvas, plot.ring(), rows, biome if use == "orchard" else None)
+        rows = plot.heading + rng.choice([0, np.pi / 2])
+        if use == "crop":
+            nature.crop_field(canvas, plot.ring(), rows)
+        elif use == "orchard":
+            plantation(canvas, plot.ring(), rows, rng.uniform(3.5, 7), biome)
     number = canvas.new_id("road", surface="unpaved")
     for b in cuts_b[1::2]:
         line, colour = frame.along_a(b), pick(rng, biome.soil + ASPHALT[:2])
@@ -46,30 +49,12 @@ def rural(canvas: Canvas, biome: Biome) -> None:
                 at = plot.at(*rng.uniform(-0.5, 0.5, 2))
                 trees.add_tree(canvas, *at, rng.uniform(1.8, 5), biome)
         elif use == "greenhouses":
-            _greenhouses(canvas, plot)
+            glasshouse(canvas, plot, bool(rng.random() < 0.6))
         elif use == "farm":
             _farm(canvas, plot, biome)
         elif use == "meadow":
             count = int(rng.integers(2, 20))
             trees.grove(canvas, *plot.at(), plot.length * 0.25, count, biome)
-
-
-def _greenhouses(canvas: Canvas, plot: Plot) -> None:
-    for v in np.arange(6 - plot.depth / 2, plot.depth / 2 - 5, 11):
-        add_building(
-            canvas,
-            *plot.at(0, v / plot.depth),
-            plot.length * 0.8,
-            9,
-            plot.heading,
-            "hall",
-            height_m=3.5,
-            shape="rect",
-            solar_chance=0,
-            base=pick(canvas.rng, ((214, 220, 220), (196, 206, 204))),
-            material="membrane",
-            form="gable",
-        )
 
 
 def _farm(canvas: Canvas, plot: Plot, biome: Biome) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference_backend.training.scenes import craft, nature, streets
+from inference_backend.training.scenes import craft, streets
 from inference_backend.training.scenes.buildings import add_building
 from inference_backend.training.scenes.canvas import Canvas, rectangle, strip
 from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.frame import Frame, inside
 from inference_backend.training.scenes.noise import noise
-from inference_backend.training.scenes.palette import ASPHALT, PAVING, ROOFS, WATER, Biome, colour_name, pick
+from inference_backend.training.scenes.palette import (
+    ASPHALT,
+    PAVING,
+    ROOFS,
+    WATER,
+    Biome,
+    colour_name,
+    pick,
+)
 from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, slabs
 from inference_backend.training.scenes.ships import ship
 from inference_backend.training.scenes.storage import tank_group

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.noise import noise
 from inference_backend.training.scenes.palette import FIELD, WATER, Biome, colour_name, pick
-from inference_backend.training.scenes.trees import SEMANTIC_TREE, add_tree
+from inference_backend.training.scenes.trees import SEMANTIC_TREE
 
+_EARTH = ((150, 126, 96), (128, 108, 86), (104, 92, 80), (168, 148, 122), (140, 116, 96))
 SEMANTIC_WATER, SEMANTIC_FIELD, SEMANTIC_GRASS, SEMANTIC_BARE = 5, 6, 7, 8
 
 
@@ -86,8 +86,8 @@ def surface(
     return number
 
 
-def crop_field(canvas: Canvas, ring: np.ndarray, angle: float, orchard: Biome | None = None) -> int:
-    """A field with rows, tramlines and patches, or an orchard of trees in rows."""
+def crop_field(canvas: Canvas, ring: np.ndarray, angle: float) -> int:
+    """A field with rows, tramlines and patches."""
     rng = canvas.rng
     patch = canvas.patch([ring])
     if patch is None:
@@ -98,26 +98,16 @@ def crop_field(canvas: Canvas, ring: np.ndarray, angle: float, orchard: Biome | 
     u, v = patch.local(*centre, angle)
     period = rng.choice([0.5, 0.75, 1.2, 2.0, 3.0])
     fade = float(np.clip(period / canvas.gsd_m / 2 - 0.6, 0, 1))
-    value = 1 + rng.uniform(0.02, 0.22) * fade * np.sin(
-        v * np.float32(2 * np.pi / period) + 0.4 * noise(rng, *v.shape, "cloud")
-    )
+    wave = np.sin(v * np.float32(2 * np.pi / period) + 0.4 * noise(rng, *v.shape, "cloud"))
+    value = 1 + rng.uniform(0.02, 0.22) * fade * wave
+    if rng.random() < 0.4:
+        # Rows of plants with earth between them.
+        leaf = np.clip(0.5 + fade * wave * rng.uniform(0.3, 0.9), 0, 1)[..., None]
+        colour = pick(rng, FIELD[1:9:2]) * leaf + pick(rng, _EARTH) * (1 - leaf)
     value += rng.uniform(0.03, 0.1) * noise(rng, *v.shape, "ground")
     if rng.random() < 0.5:
         value -= 0.15 * (np.abs((v / 18) % 1 - 0.5) < 0.02)
     canvas.paint(patch, colour * value[..., None], number=number, semantic=SEMANTIC_FIELD)
-    if orchard is not None:
-        low, high = ring.min(0), ring.max(0)
-        step = rng.uniform(3.5, 7)
-        c, s = np.cos(angle), np.sin(angle)
-        reach = np.linalg.norm(high - low) / 2
-        for a in np.arange(-reach, reach, step):
-            for b in np.arange(-reach, reach, step * 0.8):
-                x, y = centre[0] + a * c - b * s, centre[1] + a * s + b * c
-                if (
-                    cv2.pointPolygonTest(ring.astype(np.float32), (float(x), float(y)), True) > 1.5
-                    and rng.random() > 0.06
-                ):
-                    add_tree(canvas, x, y, step * rng.uniform(0.25, 0.4), orchard)
     return number
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from inference_backend.training.scenes import craft, nature, streets, trees
-from inference_backend.training.scenes.buildings import add_building
 from inference_backend.training.scenes.canopy import canopy, shrubs
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle
 from inference_backend.training.scenes.countryside import rural
@@ -13,7 +12,14 @@ from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.frame import Frame, inside
 from inference_backend.training.scenes.harbour import water_tone
 from inference_backend.training.scenes.noise import noise
-from inference_backend.training.scenes.palette import ASPHALT, PAVING, WATER, Biome, colour_name, pick
+from inference_backend.training.scenes.palette import (
+    ASPHALT,
+    PAVING,
+    WATER,
+    Biome,
+    colour_name,
+    pick,
+)
 from inference_backend.training.scenes.residential import suburb, village
 from inference_backend.training.scenes.ships import ship
 from inference_backend.training.scenes.transport import bridge

@@ -9,7 +9,14 @@ from inference_backend.training.scenes.buildings import SEMANTIC_BUILDING, add_b
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.frame import Frame, inside
-from inference_backend.training.scenes.palette import ASPHALT, PAVING, ROOFS, Biome, colour_name, pick
+from inference_backend.training.scenes.palette import (
+    ASPHALT,
+    PAVING,
+    ROOFS,
+    Biome,
+    colour_name,
+    pick,
+)
 
 _SHELLS = ((236, 236, 232), (222, 224, 222), (206, 208, 204), (196, 190, 174), (160, 166, 170), (150, 96, 70))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from inference_backend.training.scenes import craft, nature, streets
+from inference_backend.training.scenes import craft, streets
 from inference_backend.training.scenes.buildings import add_building
 from inference_backend.training.scenes.canopy import canopy, shrubs
 from inference_backend.training.scenes.canvas import Canvas, Patch, circle, strip
