@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_backend.training.instructions import relate, single, whole
+from inference_backend.training.instructions import attributes, ranks, relate, whole
 from inference_backend.training.instructions.crop import (
     KINDS,
     Instruction,
@@ -52,26 +52,30 @@ def make_instructions(
 
 
 def _made(kind: str, world: World, say: Wording, room: int) -> list[Instruction]:
-    if kind == "pair":
-        return _pair(world, say, room)
+    """Instructions of one kind, at most `room`; what comes out untrue or unclear is tried once more."""
+    for _ in range(2):
+        made = _pair(world, say) if kind == "pair" else _maker(kind, say)(world, say)
+        if made:
+            return made[:room] if kind == "pair" else made[:1]
+    return []
+
+
+def _maker(kind: str, say: Wording) -> Maker:
     if kind == "absent":
-        maker = single.absent_colour if say.chance(0.15) else whole.absent
-        return maker(world, say) or whole.absent(world, say)
+        return attributes.absent_colour if say.chance(0.15) else whole.absent
     if kind == "negation":
-        maker = whole.all_but if say.chance(0.4) else single.negation
-        return maker(world, say)
-    found = _MAKERS[kind](world, say)
-    return [found[0]] if found else []
+        return say.pick((whole.all_but, ranks.all_but_one, attributes.not_colour))
+    return _MAKERS[kind]
 
 
-def _pair(world: World, say: Wording, room: int) -> list[Instruction]:
-    """Two texts that differ in one word and give different masks; one of them where there is room for one."""
-    maker: Maker = say.pick((single.superlative, relate.beside, whole.region))
+def _pair(world: World, say: Wording) -> list[Instruction]:
+    """Two texts that differ in one word and give different masks, in random order."""
+    maker: Maker = say.pick((ranks.superlative, relate.beside, whole.region))
     twins = maker(world, say)
     if len(twins) < 2 or np.array_equal(twins[0].mask, twins[1].mask):
         return []
     twins = [replace(one, kind="pair") for one in twins]
-    return twins if room >= 2 else [say.pick(twins)]
+    return twins if say.chance(0.5) else twins[::-1]
 
 
 def _typed(one: Instruction, say: Wording) -> Instruction:
@@ -82,10 +86,10 @@ def _typed(one: Instruction, say: Wording) -> Instruction:
 _MAKERS: dict[str, Maker] = {
     "class": whole.class_,
     "several": whole.several,
-    "attribute": single.attribute,
+    "attribute": attributes.attribute,
     "relation": relate.relation,
-    "superlative": single.superlative,
-    "ordinal": single.ordinal,
+    "superlative": ranks.superlative,
+    "ordinal": ranks.ordinal,
     "region": whole.region,
     "question": whole.question,
     "reasoning": reasoning,

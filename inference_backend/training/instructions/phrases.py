@@ -18,7 +18,10 @@ ALL_HELD_OUT = (
     *("I need a mask of the {all}", "please find {all} for me"),
 )
 EACH = ("every {one}", "each {one}", "any {one}", "{one}", "every single {one}", "find every {one}")
-EACH_HELD_OUT = ("each and every {one}", "whatever is a {one}", "any {one} that is visible")
+EACH_HELD_OUT = ("each and every {one}", "whatever is {a_one}", "any {one} that is visible")
+
+SEVERAL = ("{all}", "{all}", "all {all}", "the {all}", "segment {all}", "find {all}")
+SEVERAL_HELD_OUT = ("pick out {all}", "isolate {all}", "trace the {all}")
 
 THE_ONE = (
     *("the {x}", "the {x}", "the {x}", "find the {x}", "segment the {x}", "show me the {x}"),
@@ -70,7 +73,7 @@ SUPERLATIVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "central": (
         ("{one} in the middle of the image", "most central {one}", "{one} nearest to the centre"),
-        ("{one} right at the heart of the picture", "{one} least far from the image centre"),
+        ("{one} at the very heart of the picture", "{one} least far from the image centre"),
     ),
     "brightest": (
         ("brightest {one}", "lightest {one}", "{one} with the brightest colour"),
@@ -202,7 +205,7 @@ REGIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 NEXT_TO = (
-    ("next to {ref}", "beside {ref}", "adjacent to {ref}", "right by {ref}"),
+    ("next to {ref}", "beside {ref}", "adjacent to {ref}", "bordering on {ref}"),
     ("hard by {ref}", "flanking {ref}"),
 )
 NEAR = (
@@ -300,7 +303,7 @@ ALL_BUT = (
         "not {all}",
         "the image without {all}",
     ),
-    ("whatever is left without {all}",),
+    ("whatever remains without {all}",),
 )
 ALL_BUT_ONE = (
     ("all {many} except the {x}", "every {one} but the {x}", "the {many} without the {x}"),

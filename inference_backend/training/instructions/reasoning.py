@@ -11,7 +11,8 @@ from inference_backend.language.ontology import concept
 from inference_backend.training.instructions import facts
 from inference_backend.training.instructions.colours import COLOURS
 from inference_backend.training.instructions.crop import LEAST_PX, Instruction
-from inference_backend.training.instructions.single import key_values, set_instruction
+from inference_backend.training.instructions.ranks import ranked
+from inference_backend.training.instructions.single import inverse, set_instruction
 from inference_backend.training.instructions.wording import Wording
 from inference_backend.training.instructions.world import Objects, World
 
@@ -29,11 +30,11 @@ class Rule:
     about: tuple[str, ...] = ()
 
 
-def _most(key: str, size: bool = True) -> Judge:
+def _most(key: str) -> Judge:
     def judge(world: World, objects: Objects) -> np.ndarray | None:
         if key == "tallest" and not all(known.get("height_m") for known in objects.attributes):
             return None
-        clear = facts.ranking(key_values(objects, key), objects, size)
+        clear = ranked(objects, key)
         return None if clear is None or len(objects) < 2 else _only(objects, clear[0])
 
     return judge
@@ -104,7 +105,7 @@ def _with_solar(wanted: bool) -> Judge:
             return None
         share = facts.share_in(objects, solar.labels > 0)
         told = facts.verdict(share > 0.02, share > 0)
-        return told if wanted else np.where(told == -1, -1, 1 - told).astype(np.int8)
+        return told if wanted else inverse(told)
 
     return judge
 
@@ -307,8 +308,8 @@ RULES = (
     Rule(
         "boat",
         _away_from("pier", 8, 20),
-        ("Which boats are under way or at anchor?", "Which boats have left the harbour?"),
-        ("Whose crew can't step ashore right now?",),
+        ("Which boats are under way or at anchor?", "Which boats have gone out of the harbour?"),
+        ("Whose crew can't step ashore at the moment?",),
         ("pier",),
     ),
     Rule(

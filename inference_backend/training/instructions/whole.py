@@ -9,7 +9,7 @@ import numpy as np
 from inference_backend.language.ontology import Concept
 from inference_backend.training.instructions import facts, phrases
 from inference_backend.training.instructions.crop import LEAST_PX, UNKNOWN, Instruction
-from inference_backend.training.instructions.wording import Wording, one_of_many
+from inference_backend.training.instructions.wording import Wording, one_of_many, with_article
 from inference_backend.training.instructions.world import World
 
 # Wide concepts are nearly everywhere; asked evenly they would crowd out what people ask for.
@@ -32,18 +32,15 @@ def choose(found: Sequence[Concept], say: Wording, count: int = 1) -> list[Conce
     return [found[int(index)] for index in picks]
 
 
-def visible(world: World) -> list[Concept]:
-    """Concepts that are here and that this resolution still shows."""
-    return [known for known in world.present if world.gsd_m <= 3 * known.gsd_m]
-
-
 def words_for_all(of: Concept, say: Wording) -> str:
     """One of many ways to ask for a class."""
     many, one = say.all_of(of)
     if one is not None and say.chance(_SINGULAR_SHARE):
-        return say.phrase(phrases.EACH, phrases.EACH_HELD_OUT).format(one=one)
-    frames = phrases.ALL_HELD_OUT if say.held_out and say.chance(0.7) else phrases.ALL
-    frame = say.pick(frames)
+        frame = say.phrase(phrases.EACH, phrases.EACH_HELD_OUT)
+        return frame.format(one=one, a_one=with_article(one))
+    # A text for tests has a noun or a phrase that training never says, often both.
+    kept_back = say.held_out and (many not in of.held_out or say.chance(0.5))
+    frame = say.pick(phrases.ALL_HELD_OUT if kept_back else phrases.ALL)
     if one is None and " are " in frame:
         frame = "{all}"
     return frame.format(all=many)
@@ -55,14 +52,14 @@ def class_(world: World, say: Wording) -> list[Instruction]:
         Instruction(
             words_for_all(of, say), "referring", world.mask(of).copy(), (of.name,), True, "class"
         )
-        for of in choose(visible(world), say)
+        for of in choose(world.visible, say)
     ]
 
 
 def several(world: World, say: Wording) -> list[Instruction]:
     """ "cars and trucks": two or three classes that do not contain each other."""
     chosen: list[Concept] = []
-    for of in choose(visible(world), say, 6):
+    for of in choose(world.visible, say, 6):
         apart = all(not set(of.covers) & {*other.covers, *other.unsure} for other in chosen)
         if apart and len(chosen) < (3 if say.chance(0.25) else 2):
             chosen.append(of)
@@ -73,9 +70,7 @@ def several(world: World, say: Wording) -> list[Instruction]:
     text = (
         ", ".join(names) if say.chance(0.2) else one_of_many(names, say.pick(("and", "or", "and")))
     )
-    frame = say.pick(("{all}", "{all}", "all {all}", "the {all}", "segment {all}", "both {all}"))
-    if frame.startswith("both") and len(names) != 2:
-        frame = "{all}"
+    frame = say.phrase(phrases.SEVERAL, phrases.SEVERAL_HELD_OUT)
     return [
         Instruction(
             frame.format(all=text),
@@ -97,7 +92,7 @@ def union(masks: Sequence[np.ndarray]) -> np.ndarray:
 
 def all_but(world: World, say: Wording) -> list[Instruction]:
     """ "everything except buildings"."""
-    for of in choose(visible(world), say):
+    for of in choose(world.visible, say):
         mask = world.mask(of)
         rest = np.where(mask == UNKNOWN, UNKNOWN, 1 - mask.clip(0, 1)).astype(np.uint8)
         if (rest == 1).mean() < 0.05 or world.unknown_share(of) > 0.3:
@@ -109,7 +104,7 @@ def all_but(world: World, say: Wording) -> list[Instruction]:
 
 def region(world: World, say: Wording) -> list[Instruction]:
     """ "the trees in the upper left", with its twin of the opposite side."""
-    for of in choose(visible(world), say):
+    for of in choose(world.visible, say):
         name = say.pick(tuple(facts.REGIONS))
         noun = say.all_of(of)[0]
         frame = say.phrase(phrases.THOSE, phrases.THOSE_HELD_OUT)
@@ -135,13 +130,16 @@ def _mask_in(world: World, of: Concept, place: str) -> np.ndarray | None:
     else:
         where = facts.region_verdict(objects, place)
         mask = objects.mask(where == 1, where == -1)
-    left_out = (world.mask(of) == 1).sum() - (mask == 1).sum()
-    return mask if left_out >= LEAST_PX else None
+    inside, whole = int((mask == 1).sum()), int((world.mask(of) == 1).sum())
+    doubtful = (mask == UNKNOWN).mean() - world.unknown_share(of)
+    if whole - inside < LEAST_PX or doubtful * mask.size > inside:
+        return None
+    return mask
 
 
 def question(world: World, say: Wording) -> list[Instruction]:
     """A question of the ontology about something that is here."""
-    for of in choose([known for known in visible(world) if known.questions], say):
+    for of in choose([known for known in world.visible if known.questions], say):
         text = say.phrase(of.questions, of.held_out_questions or of.questions)
         mask = world.mask(of).copy()
         return [Instruction(text, "reasoning", mask, (of.name,), True, "question")]

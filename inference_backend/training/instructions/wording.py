@@ -39,12 +39,14 @@ class Wording:
     def all_of(self, of: Concept) -> tuple[str, str | None]:
         """(words for all of it, the same in the singular or None where there is none)."""
         held = [(many, one) for one, many in of.held_out_pairs]
-        held += [(word, None) for word in of.held_out_mass]
+        held += [(word, None) for word in _for_all(of.held_out_mass)]
         if self.held_out and held and self.chance(_HELD_OUT_NOUN):
             return self.pick(held)
         if self.chance(_PLAIN_NAME):
             return of.plural, of.name if of.name != of.plural else None
-        trained = [(many, one) for one, many in of.pairs] + [(word, None) for word in of.mass]
+        trained = [(many, one) for one, many in of.pairs] + [
+            (word, None) for word in _for_all(of.mass)
+        ]
         return self.pick(trained)
 
     def reference(self, of: Concept) -> str:
@@ -53,6 +55,15 @@ class Wording:
         if one is None:
             return many if self.chance(0.6) else f"the {many}"
         return self.pick((with_article(one), f"the {many}", many))
+
+
+def _for_all(words: Sequence[str]) -> list[str]:
+    """Words that can stand for a whole class: no singular whose plural is among them."""
+    return [
+        word
+        for word in words
+        if not {f"{word}s", f"{word}es", f"{word[:-1]}ies", f"{word[:-1]}ves"} & set(words)
+    ]
 
 
 def with_article(noun: str) -> str:

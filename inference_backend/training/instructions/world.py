@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -16,6 +17,9 @@ _OTHER, _SOLAR = LEAVES.index("other"), LEAVES.index("solar array")
 # Of what stands on a roof, whoever asks for the building means the roof below too.
 _ROOFED = ("building", "impervious surface")
 _MOST_UNKNOWN, _MOST_WITHOUT_OBJECT = 0.12, 0.03
+_UNSEEN_SHARE = 0.6
+_COARSEST = 3.0
+"""How many times coarser than its working resolution a thing is still asked for."""
 
 
 @cache
@@ -79,35 +83,43 @@ class World:
         self._masks: dict[str, np.ndarray] = {}
         self._objects: dict[str, Objects | None] = {}
         self._rows = {known.name: row for row, known in enumerate(concepts())}
+        self._table = self._tables()
+        self._yes_px = (self._table == 1) @ self._counts
+        self._maybe_px = (self._table == UNKNOWN) @ self._counts
         self.present, self.absent = self._sort_concepts()
 
-    def _table(self, of: Concept) -> np.ndarray:
-        """uint8 (256,) of one concept: what lies beside the labels is known where the concept is complete."""
-        table = _truths()[self._rows[of.name]]
+    def _tables(self) -> np.ndarray:
+        """uint8 (C, 256): what lies beside the labels is known where a concept is complete."""
         complete = self.crop.complete
-        if complete is None or of.name in complete:
-            table = table.copy()
-            table[_OTHER] = 0
+        table = _truths().copy()
+        rows = [row for name, row in self._rows.items() if complete is None or name in complete]
+        table[rows, _OTHER] = 0
         return table
 
     def _sort_concepts(self) -> tuple[list[Concept], list[Concept]]:
         """Concepts with enough pixels here, and those that are surely nowhere here."""
         present, absent = [], []
         complete = self.crop.complete
-        for known in concepts():
-            table = self._table(known)
-            if int(self._counts[table == 1].sum()) >= LEAST_PX:
+        for known, yes, maybe in zip(concepts(), self._yes_px, self._maybe_px, strict=True):
+            if yes >= LEAST_PX:
                 present.append(known)
-            elif (complete is None or known.name in complete) and not self._counts[
-                table != 0
-            ].any():
+            elif (complete is None or known.name in complete) and not yes and not maybe:
                 absent.append(known)
         return present, absent
+
+    @cached_property
+    def visible(self) -> list[Concept]:
+        """Concepts that are here, that this resolution still shows and of which enough is known."""
+        return [
+            known
+            for known in self.present
+            if self.gsd_m <= _COARSEST * known.gsd_m and self.unknown_share(known) < _UNSEEN_SHARE
+        ]
 
     def mask(self, of: Concept) -> np.ndarray:
         """uint8 (S, S): 1 where the concept is, 0 where not, 255 where nobody knows. Not to be written to."""
         if of.name not in self._masks:
-            out = self._table(of)[self.crop.leaves]
+            out = self._table[self._rows[of.name]][self.crop.leaves]
             if of.name in _ROOFED and self._counts[_SOLAR]:
                 out = self._with_roofs(out)
             self._masks[of.name] = out
@@ -148,7 +160,15 @@ class World:
 
     def unknown_share(self, of: Concept) -> float:
         """Share of the crop where nobody knows whether it is the concept."""
-        return float((self.mask(of) == UNKNOWN).mean())
+        return float(self._maybe_px[self._rows[of.name]]) / self.side**2
+
+    @cached_property
+    def _instance_leaves(self) -> Counter[str]:
+        return Counter(self.crop.instance_leaf[int(ident)] for ident in self._ids)
+
+    def instance_count(self, of: Concept) -> int:
+        """How many instances of the concept are seen, whether or not they can serve as objects."""
+        return sum(self._instance_leaves[leaf] for leaf in of.covers)
 
     def objects(self, of: Concept) -> Objects | None:
         """The objects of a concept; None where they can't be told apart or part of the crop is not known."""
@@ -168,7 +188,7 @@ class World:
         labels = np.where(mine[labels], labels, 0)
         whole = int((known == 1).sum())
         loose = int(((known == 1) & (labels == 0)).sum())
-        if loose > _MOST_WITHOUT_OBJECT * whole or self.unknown_share(of) > _MOST_UNKNOWN:
+        if loose > _MOST_WITHOUT_OBJECT * whole or (known == UNKNOWN).mean() > _MOST_UNKNOWN:
             return None
         return self._measured(of, labels, known)
 
