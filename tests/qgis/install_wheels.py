@@ -22,9 +22,10 @@ def uv_folder() -> str:
     return str(Path(uv).parent)
 
 
-def make_wheel(folder: Path, name: str, version: str, code: str) -> str:
-    """Write a pure Python wheel with one module; returns its line for a requirements file."""
-    return _write_wheel(folder, name, version, {f"{name}.py": code.encode()}, "py3-none-any")
+def make_wheel(folder: Path, name: str, version: str, code: str, asks_for: str = "") -> str:
+    """Write a pure Python wheel with one module, which may ask for another; returns its line for a requirements file."""
+    files = {f"{name}.py": code.encode()}
+    return _write_wheel(folder, name, version, files, "py3-none-any", asks_for)
 
 
 def make_program_wheel(folder: Path, name: str, version: str, program: Path) -> str:
@@ -40,12 +41,15 @@ def make_program_wheel(folder: Path, name: str, version: str, program: Path) -> 
     )
 
 
-def _write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes], tag: str) -> str:
+def _write_wheel(
+    folder: Path, name: str, version: str, files: dict[str, bytes], tag: str, asks_for: str = ""
+) -> str:
     folder.mkdir(parents=True, exist_ok=True)
+    more = f"Requires-Dist: {asks_for}\n" if asks_for else ""
     info = f"{name}-{version}.dist-info"
     files = {
         **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}".encode(),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     }
     record = "".join(f"{path},sha256={_digest(data)},{len(data)}\n" for path, data in files.items())

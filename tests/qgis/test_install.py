@@ -91,6 +91,15 @@ def test_an_environment_is_installed_from_a_folder_of_wheels(tmp_path, lock, whe
     assert "uv" in (home / "install.log").read_text(encoding="utf-8")
 
 
+def test_what_a_pinned_package_asks_for_beyond_the_pins_is_left_out(tmp_path, lock, wheels):
+    line = make_wheel(wheels, MODULE, "1.4.0", "__version__ = '1.4.0'\n", "not-in-the-pins>=2")
+    lock.write_text(line, encoding="utf-8")
+    home = tmp_path / "home"
+    ok, _, _ = install(home, lock, wheels)
+    assert ok, (home / "install.log").read_text(encoding="utf-8")
+    assert version_in(places.installed_python(home)) == "1.4.0 True"
+
+
 def test_qgis_own_python_is_not_touched(tmp_path, lock, wheels):
     before = (list(sys.path), sorted(Path("/usr/lib/python3/dist-packages").iterdir()))
     install(tmp_path / "home", lock, wheels)
