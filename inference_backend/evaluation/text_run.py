@@ -17,6 +17,7 @@ from inference_backend.evaluation.protocols import Canvas, Protocol, on_canvas
 from inference_backend.evaluation.readers.entries import fault
 from inference_backend.evaluation.text_samples import TextSample
 from inference_backend.evaluation.text_segmenters import TextResult, TextSegmenter
+from inference_backend.evaluation.truths import check_whole
 from inference_backend.imagery.source import RasterSource, open_raster
 
 Progress = Callable[[float, str], None]
@@ -70,6 +71,7 @@ def evaluate_texts(
     done = 0
     for image, group in groups.items():
         try:
+            check_whole(image)
             with open_raster(image) as source:
                 _check_size(source)
                 rows, cols = source.height, source.width

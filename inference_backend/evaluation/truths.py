@@ -17,6 +17,9 @@ from shapely.geometry.base import BaseGeometry
 
 from inference_backend.errors import InvalidInput
 
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_TAIL = 4096
+
 
 @dataclass(frozen=True)
 class MaskFile:
@@ -40,6 +43,7 @@ def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray:
     if not path.is_file():
         # Not left to GDAL, which would also open what is no file: a name may stand for an address.
         raise InvalidInput(f"The mask '{path}' is not there.")
+    check_whole(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -93,6 +97,21 @@ def parse_polygons(value: Any) -> PolygonTruth:
                 str(error),
             ) from error
     return PolygonTruth(tuple(found))
+
+
+def check_whole(path: Path) -> None:
+    """Raise InvalidInput for a PNG that ends early: GDAL reads one without a word, and its pixels mean nothing."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+            stream.seek(-min(_PNG_TAIL, stream.seek(0, 2)), 2)
+            whole = start != _PNG_START or b"IEND" in stream.read()
+    except OSError as error:
+        raise InvalidInput(
+            f"'{path.name}' cannot be read ({error.strerror}).", str(error)
+        ) from error
+    if not whole:
+        raise InvalidInput(f"'{path.name}' ends early: it is damaged or was copied in part.")
 
 
 def _areas(geometry: BaseGeometry) -> list[Polygon]:
