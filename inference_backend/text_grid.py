@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from affine import Affine
+from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 OVERLAP = 0.2
@@ -20,6 +21,10 @@ NEARLY_NATIVE = 1.2
 """Below this ratio resampling would blur more than it would save."""
 NEARLY_WHOLE = 0.1
 """A ratio this near to a whole number becomes it: whole pixels are averaged, which is sharper and faster."""
+MOST_SENTENCE_GSD_M = 1.0
+"""Coarser than this, single things can no longer be told from their surroundings."""
+_LEAST_SENTENCE_SCALE = 0.3
+"""The same for a raster without ground resolution, for which 0.3 m is a fair guess."""
 PANEL_TILES = 32
 """Wider rasters are searched in panels of so many tiles, so that memory does not grow with the width."""
 
@@ -41,15 +46,19 @@ def working_scale(native_gsd_m: float | None, seen_gsd_m: float) -> float:
 
 @dataclass(frozen=True)
 class TileGrid:
-    """Tiles of `tile_px` network pixels over a raster of `width` x `height` network pixels, `scale` a source pixel."""
+    """Tiles of `tile_px` network pixels over `width` x `height` network pixels, `scale` a source pixel.
+
+    They begin at `origin` (source pixels): the raster's first pixel, or that of a view that is looked at as a whole.
+    """
 
     scale: float
     width: int
     height: int
     tile_px: int
+    origin: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def over(cls, width: int, height: int, scale: float, tile_px: int) -> TileGrid:
+    def over(cls, width: float, height: float, scale: float, tile_px: int) -> TileGrid:
         """The grid for a raster of `width` x `height` source pixels."""
         across, down = (max(1, int(np.ceil(side * scale - 1e-6))) for side in (width, height))
         return cls(scale, across, down, tile_px)
@@ -75,12 +84,20 @@ class TileGrid:
 
     def placed(self, transform: Affine) -> Affine:
         """Network pixels to the source frame, for a source with this transform."""
-        return transform * Affine.scale(1 / self.scale)
+        return transform * Affine.translation(*self.origin) * Affine.scale(1 / self.scale)
+
+    def from_source(self, geometry: BaseGeometry) -> BaseGeometry:
+        """A shape of the source's pixel frame in network pixels."""
+        col0, row0 = self.origin
+        scale = self.scale
+        return affine_transform(geometry, [scale, 0, 0, scale, -col0 * scale, -row0 * scale])
 
     def window(self, col: int, row: int) -> tuple[float, float, float, float]:
         """(col0, row0, cols, rows) in source pixels of the tile that begins at (`col`, `row`)."""
         rows, cols = self.tile_shape
-        return tuple(value / self.scale for value in (col, row, cols, rows))
+        col0, row0 = self.origin
+        scale = self.scale
+        return col0 + col / scale, row0 + row / scale, cols / scale, rows / scale
 
     def touched(self, area_px: BaseGeometry | None) -> list[tuple[int, list[int]]]:
         """(first row, first columns) of the tiles that meet `area_px` (network pixels), row by row; None is all."""
@@ -110,6 +127,26 @@ class TileGrid:
         cuts = [cut for cut in range(width, self.width, width) if first < cut < end]
         edges = [first, *cuts, end]
         yield from zip(edges[:-1], edges[1:])
+
+
+def view_grid(
+    native_gsd_m: float | None,
+    scale: float,
+    bounds_px: tuple[float, float, float, float],
+    tile_px: int,
+) -> TileGrid | None:
+    """One tile for a sentence that speaks of a view ("the car left of the house"), where the view fits on one.
+
+    `scale` is the one at which the thing itself is seen well; None where the view is too large to be seen whole.
+    """
+    x0, y0, x1, y1 = bounds_px
+    side = max(x1 - x0, y1 - y0, 1.0)
+    whole = min(scale, tile_px / side)
+    least = native_gsd_m / MOST_SENTENCE_GSD_M if native_gsd_m else _LEAST_SENTENCE_SCALE
+    if whole < min(least, scale):
+        return None
+    found = TileGrid.over(x1 - x0, y1 - y0, whole, tile_px)
+    return TileGrid(whole, found.width, found.height, tile_px, (x0, y0))
 
 
 def _offsets(size: int, tile: int, step: int) -> tuple[int, ...]:

@@ -24,8 +24,9 @@ _MALFORMED = (ShapelyError, ValueError, TypeError, KeyError, AttributeError, Ind
 
 @dataclass(frozen=True)
 class TextRequest:
-    """Exactly one of `text`, `ask`, `classes` and `program`. `area` is in the source frame; None is the whole raster.
+    """One of `text`, `ask`, `classes` and `program`. `area` is in the source frame; None is the whole raster.
 
+    A program may come with the words that it was made of, which then are only kept; `changes` are values of its chips.
     `options.threshold` is the probability from which a pixel belongs to what is asked for.
     """
 
@@ -33,6 +34,7 @@ class TextRequest:
     ask: str = ""
     classes: tuple[str, ...] = ()
     program: Mapping[str, Any] | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     task: str = "auto"
     find: str = "all"
     area: BaseGeometry | None = None
@@ -51,20 +53,11 @@ class TextRequest:
             raise InvalidInput(
                 f"{len(self.classes)} classes at once are too many; give {MOST_CLASSES} at most."
             )
-        given = [name for name in ASKED if getattr(self, name) or self._is_blank(name)]
-        if len(given) > 1:
-            raise InvalidInput(
-                f"Give one of text, a question, classes and a program, not {' and '.join(given)}."
-            )
 
     @property
     def words(self) -> str:
         """What the user said, or what the program would say."""
         return self.text or self.ask or ", ".join(self.classes)
-
-    def _is_blank(self, name: str) -> bool:
-        """An empty text is answered by the parser's own sentence; here it only does not count."""
-        return False
 
 
 def request_from_json(values: Mapping[str, Any], options: AnswerOptions) -> TextRequest:
@@ -79,24 +72,32 @@ def request_from_json(values: Mapping[str, Any], options: AnswerOptions) -> Text
     program = values.get("program")
     if program is not None and not isinstance(program, Mapping):
         raise InvalidInput("The program is not an object; send the one that an answer carried.")
-    given = [name for name in ASKED if values.get(name) is not None]
-    if len(given) != 1:
-        raise InvalidInput(
-            "Say what to find: give one of text, a question, classes and a program"
-            + (f", not {' and '.join(given)}." if given else ".")
-        )
-    if not any((program, classes, *(text and text.strip() for text in texts.values()))):
-        raise InvalidInput("The text is empty; say what to find, for example: red-roofed houses near water.")
+    changes = values.get("changes") or {}
+    if not isinstance(changes, Mapping):
+        raise InvalidInput("The changes of a program are not an object; send values by chip.")
+    _check_one(values)
     return TextRequest(
         text=texts["text"] or "",
         ask=texts["ask"] or "",
         classes=classes,
         program=program,
+        changes=changes,
         task=_word(values, "task", "auto"),
         find=_word(values, "find", "all"),
         area=area_from_json(values.get("area")),
         options=options,
     )
+
+
+def _check_one(values: Mapping[str, Any]) -> None:
+    """One thing is asked; a program goes before the words that it was made of."""
+    given = [name for name in ASKED if values.get(name) is not None]
+    if not given:
+        raise InvalidInput("Say what to find: give a text, a question, classes or a program.")
+    if len(given) > 1 and "program" not in given:
+        raise InvalidInput(
+            f"Give one of text, a question, classes and a program, not {' and '.join(given)}."
+        )
 
 
 def area_from_json(value: Any) -> BaseGeometry | None:

@@ -102,8 +102,7 @@ class TileSearch:
         self._queries, self._on_tile = list(queries), on_tile
         self._area = None
         if area_px is not None:
-            placed = affine_transform(area_px, [grid.scale, 0, 0, grid.scale, 0, 0])
-            self._area = placed.buffer(AREA_MARGIN_PX, join_style="mitre")
+            self._area = grid.from_source(area_px).buffer(AREA_MARGIN_PX, join_style="mitre")
         self._touched = grid.touched(self._area)
         self._panels = [self._panel(*columns) for columns in grid.panels(self._touched)]
         self._cache = cache if self.tiles <= _KEPT_TILES else None
@@ -192,7 +191,7 @@ class TileSearch:
 
     def _embedding(self, row: int, col: int, rgb: np.ndarray, valid: np.ndarray) -> Embedding:
         model, grid = self._model, self._grid
-        key = f"{self._source.key}|{model.card.id}|{model.weights_id}|tile {col},{row}@{grid.scale:.6f}x{grid.tile_px}"
+        key = f"{self._source.key}|{model.card.id}|{model.weights_id}|tile {col},{row}@{grid.scale:.6f}x{grid.tile_px}+{grid.origin}"
         if self._cache is None:
             return model.embed(rgb, valid, key)
         return self._cache.get_or_compute(key, lambda: model.embed(rgb, valid, key))

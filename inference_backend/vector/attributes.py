@@ -28,6 +28,8 @@ FIELDS: Mapping[str, str] = {
     "source": "text",
     "created": "text",
 }
+# What was asked for in words also carries why it was taken for that.
+TEXT_FIELDS: Mapping[str, str] = {**FIELDS, "why": "text"}
 # A Shapefile's text ends here, in bytes of UTF-8.
 MAX_TEXT = 254
 

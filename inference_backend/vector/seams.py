@@ -7,6 +7,7 @@ field: no outline shows where a strip ended. Only what still hangs together with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -22,7 +23,7 @@ _GRID = 1024.0
 
 @dataclass(eq=False)
 class Area:
-    """One connected part. `polygons` are in pixels of the field; `sums` are those of its pixels' statistics."""
+    """One connected part. `polygons` are in pixels of the field; `sums`: its pixels, and the sum of each statistic."""
 
     polygons: list[Polygon] = field(default_factory=list)
     sums: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -60,8 +61,8 @@ class SeamMerger:
         self._panel = (col0, shares_right)
         self._held = None
 
-    def add(self, strip: np.ndarray, row0: int, statistics: np.ndarray) -> list[Area]:
-        """The next rows, float32 (h, w), and what to sum for each of their pixels, (h, w, statistics).
+    def add(self, strip: np.ndarray, row0: int, statistics: Sequence[np.ndarray]) -> list[Area]:
+        """The next rows, float32 (h, w), and what to sum over the pixels of each area, (h, w) each.
 
         Returns the areas that nothing to come can touch any more.
         """
@@ -74,7 +75,7 @@ class SeamMerger:
         self._outline(block, labels, first, top is not None, False)
         if top is not None:
             self._unite(top, labels[0])
-        self._sum(labels, statistics, 0 if top is None else 1)
+        self._sum(labels[0 if top is None else 1 :], statistics)
         self._meet_panels(labels, first)
         self._held, self._held_labels = block[-1:].copy(), labels[-1].copy()
         self._next_row = row0 + len(strip)
@@ -122,19 +123,21 @@ class SeamMerger:
             if label >= 0:
                 self._area(label).polygons.append(polygon)
 
-    def _sum(self, labels: np.ndarray, statistics: np.ndarray, skipped: int) -> None:
-        """Add up the pixels that no other block has counted: shared lines belong to the block before."""
-        own = labels[skipped:]
-        width = own.shape[1] - (1 if self._panel is not None and self._panel[1] else 0)
-        own, values = own[:, :width], statistics[:, :width]
+    def _sum(self, labels: np.ndarray, statistics: Sequence[np.ndarray]) -> None:
+        """Add up the pixels that no other block counts: a shared line belongs to the block that begins with it."""
+        own = labels[:, : labels.shape[1] - (1 if self._panel is not None and self._panel[1] else 0)]
         inside = own >= 0
         if not inside.any():
             return
         names = own[inside]
         first = int(names.min())
-        columns = [np.bincount(names - first, weights=column) for column in values[inside].T]
-        sums = np.stack(columns, axis=1)
-        for label in np.flatnonzero(np.bincount(names - first)).tolist():
+        counts = np.bincount(names - first)
+        columns = [
+            np.bincount(names - first, weights=values[:, : own.shape[1]][inside])
+            for values in statistics
+        ]
+        sums = np.stack([counts, *columns], axis=1)
+        for label in np.flatnonzero(counts).tolist():
             self._area(first + label).sums += sums[label]
 
     def _meet_panels(self, labels: np.ndarray, row0: int) -> None:
@@ -171,7 +174,7 @@ class SeamMerger:
     def _area(self, label: int) -> Area:
         root = self._root(label)
         if root not in self._areas:
-            self._areas[root] = Area(sums=np.zeros(self._statistics))
+            self._areas[root] = Area(sums=np.zeros(1 + self._statistics))
         return self._areas[root]
 
     def _root(self, label: int) -> int:

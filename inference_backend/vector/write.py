@@ -49,6 +49,9 @@ _SHAPEFILE_PARTS = (
 # RFC 7946 suggests seven digits, a centimetre; drone imagery is finer than that.
 _GEOJSON_DIGITS = 8
 _FULL_BYTES = 1 << 20
+# Where what found the features is kept, beside them.
+PROGRAM_KEY = "cityseg_program"
+_PROGRAM_IN_COLUMN = ("GeoJSON", "FlatGeobuf")
 # Root may write anything: a file that nobody may write is still marked as one to keep.
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -67,16 +70,19 @@ def write_features(
     path: str | os.PathLike[str],
     rows: Sequence[tuple[Any, Mapping[str, Any]]],
     crs: pyproj.CRS | None,
+    columns: Mapping[str, str] = FIELDS,
+    program: str = "",
 ) -> None:
-    """Write `rows` of (polygon geometry in the source frame, attributes) in the order given.
+    """Write `rows` of (polygon geometry in the source frame, attributes) in the order given, `columns` of them.
 
-    The extension picks the format. GeoJSON is RFC 7946, in longitude and latitude, unless there is no CRS. An
+    `program` (JSON) is what found them: a GeoPackage keeps it in the layer's metadata, GeoJSON and FlatGeobuf in a column;
+    a Shapefile's text is too short for it. The extension picks the format. GeoJSON is RFC 7946, in longitude and latitude, unless there is no CRS. An
     existing file is replaced. Raises TargetProblem and DiskProblem.
     """
     target = Path(path)
     driver = check_target(target)
     with replacing(target) as temporary:
-        _write(temporary, driver, rows, crs)
+        _write(temporary, driver, rows, crs, columns, program)
         _verify(temporary, len(rows))
 
 
@@ -186,13 +192,23 @@ def _check_geopackage(target: Path) -> None:
 
 
 def _write(
-    path: Path, driver: str, rows: Sequence[tuple[Any, Mapping[str, Any]]], crs: pyproj.CRS | None
+    path: Path,
+    driver: str,
+    rows: Sequence[tuple[Any, Mapping[str, Any]]],
+    crs: pyproj.CRS | None,
+    columns: Mapping[str, str],
+    program: str,
 ) -> None:
     from pyogrio import raw
     from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError
 
     geometries = np.array([shapely.to_wkb(geometry) for geometry, _ in rows], dtype=object)
-    columns = [_column(name, kind, rows) for name, kind in FIELDS.items()]
+    named = dict(columns)
+    if program and driver in _PROGRAM_IN_COLUMN:
+        named["program"] = "text"
+        rows = [(geometry, {**attributes, "program": program}) for geometry, attributes in rows]
+    filled = [_column(name, kind, rows) for name, kind in named.items()]
+    metadata = {PROGRAM_KEY: program} if program and driver == "GPKG" else None
     options = {}
     if driver == "GeoJSON":
         georeferenced = crs is not None and geodetic(crs) is not None
@@ -209,9 +225,9 @@ def _write(
             raw.write(
                 path,
                 geometries,
-                [values for values, _ in columns],
-                np.array(list(FIELDS), dtype=object),
-                field_mask=[mask for _, mask in columns],
+                [values for values, _ in filled],
+                np.array(list(named), dtype=object),
+                field_mask=[mask for _, mask in filled],
                 layer=None if driver == "GeoJSON" else path.stem,
                 driver=driver,
                 geometry_type="MultiPolygon",
@@ -219,6 +235,7 @@ def _write(
                 crs=None if crs is None else crs.to_wkt(),
                 encoding="UTF-8",
                 layer_options=options,
+                layer_metadata=metadata,
             )
     except (DataSourceError, DataLayerError, FeatureError, CRSError, RuntimeError) as error:
         raise explain(path.parent.parent / path.name, error) from error
