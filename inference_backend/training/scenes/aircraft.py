@@ -15,7 +15,14 @@ AIRCRAFT = {
     "business jet": (19.0, 18.5, 2.3, 0.5),
     "light aircraft": (8.0, 10.8, 1.2, 0.0),
 }
-_LIVERY = ((40, 60, 120), (160, 40, 44), (220, 150, 40), (60, 110, 80), (70, 70, 76), (90, 150, 190))
+_LIVERY = (
+    (40, 60, 120),
+    (160, 40, 44),
+    (220, 150, 40),
+    (60, 110, 80),
+    (70, 70, 76),
+    (90, 150, 190),
+)
 
 
 def _wing(root_u: float, chord: float, half: float, sweep: float, tip: float) -> np.ndarray:
@@ -65,7 +72,9 @@ def aircraft(canvas: Canvas, x: float, y: float, angle: float, kind: str) -> int
     colour = white if rng.random() < 0.8 else pick(rng, _LIVERY + ((150, 152, 150), (96, 104, 92)))
     accent = pick(rng, _LIVERY)
     number = canvas.new_id("aircraft", colour=colour_name(colour), kind=kind)
-    canvas.paint(whole, colour * rng.uniform(0.82, 0.98), number=number, semantic=0, above_shadow=True)
+    canvas.paint(
+        whole, colour * rng.uniform(0.82, 0.98), number=number, semantic=0, above_shadow=True
+    )
     canvas.paint(canvas.patch(turned(engines)), colour * 0.75, number=None)
     hull = canvas.patch(turned([fuselage]))
     if hull is not None:

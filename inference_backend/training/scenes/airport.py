@@ -60,7 +60,8 @@ def airport(canvas: Canvas, biome: Biome) -> None:
     taxi_b, apron_b = width / 2 + rng.uniform(60, 110), width / 2 + rng.uniform(135, 180)
     depth = largest * rng.uniform(2.0, 3.2)
     focus = choose(
-        rng, (("runway", 0.2), ("threshold", 0.2), ("taxiway", 0.15), ("apron", 0.35), ("hangar", 0.1))
+        rng,
+        (("runway", 0.2), ("threshold", 0.2), ("taxiway", 0.15), ("apron", 0.35), ("hangar", 0.1)),
     )
     a, b = {
         "runway": (rng.uniform(150, 900), rng.uniform(-0.3, 0.6) * width),
@@ -106,7 +107,12 @@ def _runway(field: Airfield, width: float, biome: Biome) -> None:
     low, high = field.span(-rng.uniform(20, 80), 2660)
     tone = pick(rng, ASPHALT if rng.random() < 0.7 else _CONCRETE)
     half, shoulder = width / 2, rng.uniform(3, 9)
-    _slab(field, [field.box(low, high, -half - shoulder, half + shoulder)], tone * rng.uniform(0.8, 1.15), None)
+    _slab(
+        field,
+        [field.box(low, high, -half - shoulder, half + shoulder)],
+        tone * rng.uniform(0.8, 1.15),
+        None,
+    )
     if a1 <= a0:
         return
     patch = canvas.patch([field.box(a0, a1, -half, half)])
@@ -136,7 +142,9 @@ def _runway(field: Airfield, width: float, biome: Biome) -> None:
     for a, count in ((150, 3), (300, 2), (450, 2), (600, 1)):
         if a0 - 30 < a < a1:
             for s in (-1, 1):
-                rings += [field.box(a, a + 22.5, s * (4 + 3 * k), s * (6 + 3 * k)) for k in range(count)]
+                rings += [
+                    field.box(a, a + 22.5, s * (4 + 3 * k), s * (6 + 3 * k)) for k in range(count)
+                ]
     _lines(field, rings, white, rng.uniform(0.5, 0.95))
 
 
@@ -148,11 +156,15 @@ def _number(field: Airfield, rng: np.random.Generator, a: float) -> list[np.ndar
             up, across, tall, wide = _STROKES[stroke]
             at, beside = a + 9 * up, middle + 3 * 2 * across / 0.9 * 0.45
             tall, wide = 9 * tall, 3 * wide if wide < 1 else 3.4
-            rings.append(field.box(at - tall / 2, at + tall / 2, beside - wide / 2, beside + wide / 2))
+            rings.append(
+                field.box(at - tall / 2, at + tall / 2, beside - wide / 2, beside + wide / 2)
+            )
     return rings
 
 
-def _taxiways(field: Airfield, width: float, taxi_b: float, apron_b: float, grey: np.ndarray) -> None:
+def _taxiways(
+    field: Airfield, width: float, taxi_b: float, apron_b: float, grey: np.ndarray
+) -> None:
     rng = field.canvas.rng
     half = rng.uniform(6, 12)
     a0, a1 = field.span(-60, 2600)
@@ -205,7 +217,9 @@ def _apron(
         a += span * rng.uniform(0.55, 0.8)
     _lines(field, marks, yellow, rng.uniform(0.4, 0.9))
     if rng.random() < 0.25:
-        helipad(canvas, *field.xy((a0 + a1) / 2 + rng.uniform(-30, 30), b0 + depth * 0.85), field.angle)
+        helipad(
+            canvas, *field.xy((a0 + a1) / 2 + rng.uniform(-30, 30), b0 + depth * 0.85), field.angle
+        )
     _behind(field, b0 + depth, biome)
 
 
@@ -251,7 +265,9 @@ def helipad(canvas: Canvas, x: float, y: float, angle: float, radius: float | No
     tone = pick(rng, ASPHALT + _CONCRETE + ((70, 110, 80), (150, 80, 64)))
     number = canvas.new_id("helipad")
     canvas.paint(patch, canvas.speckle(patch, tone, 0.04), number=number, semantic=SEMANTIC_PAVED)
-    white = np.full(3, 232, np.float32) if rng.random() < 0.7 else np.array([216, 180, 60], np.float32)
+    white = (
+        np.full(3, 232, np.float32) if rng.random() < 0.7 else np.array([216, 180, 60], np.float32)
+    )
     u, v = patch.local(x, y, angle)
     r = np.hypot(u, v)
     wide, bar = max(0.35, 0.6 * canvas.gsd_m), radius * 0.3

@@ -37,9 +37,11 @@ def _relief() -> np.ndarray:
         over = dome > height[at]
         height[at] = np.where(over, dome, height[at])
         tone[at] = np.where(over, np.float32(rng.normal()), tone[at])
-    height += 0.10 * cv2.resize(
-        rng.standard_normal((256, 256)).astype(np.float32), (_BANK_PX, _BANK_PX)
-    ) * (height > 0)
+    height += (
+        0.10
+        * cv2.resize(rng.standard_normal((256, 256)).astype(np.float32), (_BANK_PX, _BANK_PX))
+        * (height > 0)
+    )
     return np.dstack([height, tone])
 
 
@@ -49,9 +51,7 @@ def _shrunk(factor: int) -> np.ndarray:
     return cv2.resize(_relief(), (side, side), interpolation=cv2.INTER_AREA)
 
 
-def canopy(
-    canvas: Canvas, patch: Patch, biome: Biome, crown_m: float, closed: float = 0.9
-) -> None:
+def canopy(canvas: Canvas, patch: Patch, biome: Biome, crown_m: float, closed: float = 0.9) -> None:
     """Cover the patch with crowns of radius `crown_m`; `closed` (0..1) says how few gaps there are."""
     rng = canvas.rng
     rows, cols = patch.alpha.shape

@@ -15,8 +15,22 @@ _SIZES = {
     "bus": (12.0, 2.55),
     "motorbike": (2.0, 0.8),
 }
-_BOAT_DECKS = ((170, 140, 100), (210, 205, 195), (90, 90, 95), (196, 188, 172), (150, 152, 150), (226, 224, 218))
-_TARPAULINS = ((50, 84, 150), (36, 60, 110), (210, 206, 196), (80, 120, 110), (130, 60, 56), (60, 62, 66))
+_BOAT_DECKS = (
+    (170, 140, 100),
+    (210, 205, 195),
+    (90, 90, 95),
+    (196, 188, 172),
+    (150, 152, 150),
+    (226, 224, 218),
+)
+_TARPAULINS = (
+    (50, 84, 150),
+    (36, 60, 110),
+    (210, 206, 196),
+    (80, 120, 110),
+    (130, 60, 56),
+    (60, 62, 66),
+)
 
 
 def vehicle(canvas: Canvas, x: float, y: float, angle: float, kind: str = "car") -> int:
@@ -103,15 +117,20 @@ def boat(canvas: Canvas, x: float, y: float, angle: float, length: float | None 
         if rng.random() < 0.4:
             part(-0.44, -0.2, 0.36, pick(rng, _TARPAULINS))
         if rng.random() < 0.3:
-            mast = placed(np.array([[-0.42, -0.015], [0.16, -0.015], [0.16, 0.015], [-0.42, 0.015]]) * length, x, y, angle)
-            canvas.cast_shadow([placed(circle(0.1 * length, 0, 0.12, 6), x, y, angle)], 1.2 * length)
+            mast = placed(
+                np.array([[-0.42, -0.015], [0.16, -0.015], [0.16, 0.015], [-0.42, 0.015]]) * length,
+                x,
+                y,
+                angle,
+            )
+            canvas.cast_shadow(
+                [placed(circle(0.1 * length, 0, 0.12, 6), x, y, angle)], 1.2 * length
+            )
             canvas.paint(canvas.patch([mast]), np.full(3, 225, np.float32), number=None)
     return number
 
 
-def container(
-    canvas: Canvas, x: float, y: float, angle: float, length: float | None = None
-) -> int:
+def container(canvas: Canvas, x: float, y: float, angle: float, length: float | None = None) -> int:
     """A shipping container."""
     ring = rectangle(x, y, length or float(canvas.rng.choice([6.1, 12.2])), 2.45, angle)
     patch = canvas.patch([ring])

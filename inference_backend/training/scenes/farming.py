@@ -1,4 +1,4 @@
-"""Greenhouses, orchards and wind turbines among fields."""
+"""Greenhouses and orchards."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from inference_backend.training.scenes import craft, nature, streets, trees
 from inference_backend.training.scenes.buildings import SEMANTIC_BUILDING, add_building
 from inference_backend.training.scenes.canvas import Canvas, Patch, circle, rectangle
 from inference_backend.training.scenes.footprints import choose
-from inference_backend.training.scenes.frame import Frame, Plot, blocks, cuts, inside
+from inference_backend.training.scenes.frame import Frame, Plot, blocks, cuts
 from inference_backend.training.scenes.noise import cell_value, noise
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, colour_name, pick
 
-_GLASS = ((176, 190, 194), (150, 168, 166), (196, 204, 206), (128, 150, 146), (164, 176, 160), (210, 214, 210))
-_FILM = ((222, 224, 222), (206, 208, 206), (190, 196, 194), (232, 232, 226), (176, 180, 168), (150, 156, 148))
+_GLASS = (
+    (176, 190, 194),
+    (150, 168, 166),
+    (196, 204, 206),
+    (128, 150, 146),
+    (164, 176, 160),
+    (210, 214, 210),
+)
+_FILM = (
+    (222, 224, 222),
+    (206, 208, 206),
+    (190, 196, 194),
+    (232, 232, 226),
+    (176, 180, 168),
+    (150, 156, 148),
+)
 
 
 def glasshouse(canvas: Canvas, plot: Plot, tunnels: bool) -> int:
@@ -29,14 +43,22 @@ def glasshouse(canvas: Canvas, plot: Plot, tunnels: bool) -> int:
     if gaps:
         steps = np.arange(bay / 2 - plot.depth / 2, plot.depth / 2 - bay / 3, bay)
         c, s = np.cos(angle), np.sin(angle)
-        rings = [rectangle(cx - v * s, cy + v * c, plot.length, bay - rng.uniform(0.5, 1.6), angle) for v in steps]
+        rings = [
+            rectangle(cx - v * s, cy + v * c, plot.length, bay - rng.uniform(0.5, 1.6), angle)
+            for v in steps
+        ]
     patch = canvas.patch(rings) if rings else None
     if patch is None:
         return 0
     height = rng.uniform(2.5, 6.0)
     canvas.cast_shadow(rings, height)
     tone = pick(rng, _FILM if tunnels else _GLASS)
-    number = canvas.new_id("greenhouse", colour=colour_name(tone), roof="plastic" if tunnels else "glass", height_m=round(height, 1))
+    number = canvas.new_id(
+        "greenhouse",
+        colour=colour_name(tone),
+        roof="plastic" if tunnels else "glass",
+        height_m=round(height, 1),
+    )
     u, v = patch.local(cx, cy, angle)
     f = (v + plot.depth / 2) / bay
     row, frac = np.floor(f), f - np.floor(f)
@@ -44,7 +66,11 @@ def glasshouse(canvas: Canvas, plot: Plot, tunnels: bool) -> int:
     sharp = float(np.clip(bay / canvas.gsd_m / 4 - 0.3, 0, 1))
     bow = np.sin((frac - 0.5) * np.pi) if tunnels else np.sign(frac - 0.5)
     value = 1 + rng.uniform(0.05, 0.16) * sharp * side * bow
-    value -= rng.uniform(0.05, 0.22) * sharp * (np.minimum(frac, 1 - frac) * bay < max(0.2, 0.6 * canvas.gsd_m))
+    value -= (
+        rng.uniform(0.05, 0.22)
+        * sharp
+        * (np.minimum(frac, 1 - frac) * bay < max(0.2, 0.6 * canvas.gsd_m))
+    )
     if not tunnels:
         value += 0.12 * sharp * (np.abs(frac - 0.5) * bay < max(0.08, 0.5 * canvas.gsd_m))
         pane = cell_value(np.floor(u / rng.uniform(2, 5)), row, int(rng.integers(9999)))
@@ -54,7 +80,9 @@ def glasshouse(canvas: Canvas, plot: Plot, tunnels: bool) -> int:
         inside_ = np.clip(rng.uniform(0, 0.6) + 0.15 * beds, 0, 0.75)[..., None]
         colour = tone * (1 - inside_) + green * inside_
     else:
-        value += rng.uniform(0.01, 0.06) * cell_value(row, np.zeros_like(row), int(rng.integers(9999)))
+        value += rng.uniform(0.01, 0.06) * cell_value(
+            row, np.zeros_like(row), int(rng.integers(9999))
+        )
         hoop = np.abs((u / 2.0) % 1 - 0.5) > 0.46
         value -= 0.07 * hoop * (canvas.gsd_m < 0.35)
         stain = np.clip(noise(rng, *u.shape, "ground") - 0.6, 0, 1)
@@ -70,13 +98,23 @@ def greenhouses(canvas: Canvas, biome: Biome) -> None:
     frame = Frame(canvas, 0.0)
     tunnels = bool(rng.random() < 0.5)
     low, high = (22, 60) if tunnels else (35, 120)
-    cuts_a, cuts_b = cuts(rng, frame.reach, low, high), cuts(rng, frame.reach, 0.7 * low, 0.8 * high)
+    cuts_a, cuts_b = (
+        cuts(rng, frame.reach, low, high),
+        cuts(rng, frame.reach, 0.7 * low, 0.8 * high),
+    )
     tone = pick(rng, biome.soil + PAVING + biome.grass)
     ring = rectangle(*frame.middle, 4 * frame.reach, 4 * frame.reach)
     nature.surface(canvas, ring, tone, 0.1, nature.SEMANTIC_BARE)
     number = canvas.new_id("road", surface="paved")
     for b in cuts_b[::2]:
-        streets.road(canvas, frame.along_a(b), rng.uniform(3.5, 6), number, pick(rng, ASPHALT + PAVING), unpaved=bool(rng.random() < 0.3))
+        streets.road(
+            canvas,
+            frame.along_a(b),
+            rng.uniform(3.5, 6),
+            number,
+            pick(rng, ASPHALT + PAVING),
+            unpaved=bool(rng.random() < 0.3),
+        )
     for plot in blocks(canvas, frame, cuts_a, cuts_b, rng.uniform(6, 9)):
         what = choose(rng, (("house", 0.68), ("field", 0.14), ("basin", 0.06), ("shed", 0.12)))
         if what == "house":
@@ -87,9 +125,19 @@ def greenhouses(canvas: Canvas, biome: Biome) -> None:
         elif what == "basin":
             nature.water_body(canvas, plot.ring(0.7), "lake", biome)
         else:
-            add_building(canvas, *plot.at(), plot.length * 0.5, plot.depth * 0.5, plot.heading, "hall", solar_chance=0.3)
+            add_building(
+                canvas,
+                *plot.at(),
+                plot.length * 0.5,
+                plot.depth * 0.5,
+                plot.heading,
+                "hall",
+                solar_chance=0.3,
+            )
             for _ in range(3):
-                craft.vehicle(canvas, *plot.at(*rng.uniform(-0.45, 0.45, 2)), rng.uniform(0, 6), "truck")
+                craft.vehicle(
+                    canvas, *plot.at(*rng.uniform(-0.45, 0.45, 2)), rng.uniform(0, 6), "truck"
+                )
 
 
 def orchard(canvas: Canvas, biome: Biome) -> None:
@@ -108,10 +156,19 @@ def orchard(canvas: Canvas, biome: Biome) -> None:
             nature.crop_field(canvas, plot.ring(), rows)
         else:
             at = plot.at()
-            add_building(canvas, *at, rng.uniform(10, 22), rng.uniform(7, 12), plot.heading, "house")
+            add_building(
+                canvas, *at, rng.uniform(10, 22), rng.uniform(7, 12), plot.heading, "house"
+            )
             trees.grove(canvas, *plot.at(0.2, 0.2), 8, 7, biome)
     for b in cuts_b[1::2]:
-        streets.road(canvas, frame.along_a(b), rng.uniform(2.5, 5), number, pick(rng, biome.soil), unpaved=True)
+        streets.road(
+            canvas,
+            frame.along_a(b),
+            rng.uniform(2.5, 5),
+            number,
+            pick(rng, biome.soil),
+            unpaved=True,
+        )
 
 
 def plantation(canvas: Canvas, ring: np.ndarray, angle: float, step: float, biome: Biome) -> int:
@@ -136,8 +193,13 @@ def plantation(canvas: Canvas, ring: np.ndarray, angle: float, step: float, biom
     crowns = []
     for a in np.arange(-reach, reach, gap):
         for b in np.arange(-reach, reach, step):
-            x, y = np.array([centre[0] + a * c - b * s, centre[1] + a * s + b * c]) + rng.normal(0, 0.03 * gap, 2)
-            if cv2.pointPolygonTest(contour, (float(x), float(y)), True) > radius and rng.random() > 0.05:
+            x, y = np.array([centre[0] + a * c - b * s, centre[1] + a * s + b * c]) + rng.normal(
+                0, 0.03 * gap, 2
+            )
+            if (
+                cv2.pointPolygonTest(contour, (float(x), float(y)), True) > radius
+                and rng.random() > 0.05
+            ):
                 crowns.append((x, y, radius * rng.uniform(0.75, 1.2)))
     tones = [pick(rng, biome.tree, 8) * rng.uniform(0.85, 1.2) for _ in range(4)]
     if len(crowns) < 220:
@@ -151,7 +213,12 @@ def plantation(canvas: Canvas, ring: np.ndarray, angle: float, step: float, biom
     for k, tone in enumerate(tones):
         part = canvas.patch(rings[k::4])
         if part is not None:
-            canvas.paint(part, canvas.speckle(part, tone, 0.15, "grain"), number=number, semantic=trees.SEMANTIC_TREE)
+            canvas.paint(
+                part,
+                canvas.speckle(part, tone, 0.15, "grain"),
+                number=number,
+                semantic=trees.SEMANTIC_TREE,
+            )
             lit = canvas.patch([r + canvas.sun.direction * radius * 0.35 for r in rings[k::4]])
             if lit is not None:
                 lit.alpha *= canvas.semantic[lit.window] == trees.SEMANTIC_TREE
@@ -160,7 +227,13 @@ def plantation(canvas: Canvas, ring: np.ndarray, angle: float, step: float, biom
 
 
 def _vines(
-    canvas: Canvas, patch: Patch, u: np.ndarray, v: np.ndarray, step: float, biome: Biome, number: int
+    canvas: Canvas,
+    patch: Patch,
+    u: np.ndarray,
+    v: np.ndarray,
+    step: float,
+    biome: Biome,
+    number: int,
 ) -> None:
     """Rows too narrow to tell single plants."""
     rng = canvas.rng
@@ -173,96 +246,3 @@ def _vines(
     below = canvas.rgb[patch.window]
     colour = below * (0.72 + 0.28 * (1 - leaf)) * (1 - leaf) + tone * side * leaf
     canvas.paint(patch, colour, number=number)
-
-
-def wind_farm(canvas: Canvas, biome: Biome) -> None:
-    """Fields with one to three turbines, their pads and tracks."""
-    rng = canvas.rng
-    frame = Frame(canvas, 1.0)
-    cuts_a, cuts_b = cuts(rng, frame.reach, 90, 260), cuts(rng, frame.reach, 60, 180)
-    for plot in blocks(canvas, frame, cuts_a, cuts_b, 2.0):
-        if rng.random() < 0.8:
-            nature.crop_field(canvas, plot.ring(), plot.heading + rng.choice([0, np.pi / 2]))
-    track = canvas.new_id("road", surface="unpaved")
-    b = rng.uniform(-0.15, 0.15) * canvas.side_m
-    streets.road(canvas, frame.along_a(b), rng.uniform(3, 5), track, pick(rng, biome.soil + PAVING[:2]), unpaved=True)
-    rotor = rng.uniform(9, 22) if canvas.side_m < 160 else rng.uniform(22, 55)
-    facing = rng.uniform(0, 2 * np.pi)
-    if canvas.sun.lean_per_m @ canvas.sun.lean_per_m < 0.003:
-        canvas.sun.lean_per_m = rng.uniform(0.05, 0.3) * np.array([np.cos(facing), np.sin(facing)])
-    for a in np.arange(-0.25 * canvas.side_m, 0.5 * canvas.side_m, max(3.2 * rotor, 0.4 * canvas.side_m)):
-        xy = frame.xy(a + rng.normal(0, 8), b + rng.uniform(6, 16))
-        pad = rectangle(*xy, rng.uniform(14, 30), rng.uniform(10, 22), frame.angle)
-        nature.surface(canvas, pad, pick(rng, biome.soil + PAVING), 0.07, nature.SEMANTIC_BARE)
-        turbine(canvas, *xy, rotor, facing + rng.normal(0, 0.05))
-
-
-def turbine(canvas: Canvas, x: float, y: float, rotor: float, facing: float) -> int:
-    """A wind turbine: tower and blades as the view's lean shows them, and their long shadow."""
-    rng = canvas.rng
-    height = rotor * rng.uniform(1.5, 2.2)
-    foot = np.array([x, y])
-    n = np.array([np.cos(facing), np.sin(facing)])
-    across = np.array([-n[1], n[0]])
-    turns = rng.uniform(0, 2 * np.pi) + np.arange(3) * 2 * np.pi / 3
-    thick = max(0.03 * rotor, 0.5)
-
-    def seen(per_m: np.ndarray) -> list[np.ndarray]:
-        """Rings of tower, nacelle and blades where one metre of height is moved by `per_m`."""
-        hub = foot + per_m * height + n * thick * 1.5
-        ends = [hub + rotor * (np.cos(t) * across + np.sin(t) * per_m) for t in turns]
-        rings = [_taper(foot, foot + per_m * height, 1.6 * thick, thick)]
-        rings.append(_taper(hub - n * thick * 3.5, hub, 1.5 * thick, 1.2 * thick))
-        return rings + [_taper(hub, end, 1.1 * thick, 0.25 * thick) for end in ends]
-
-    shade = canvas.patch(seen(canvas.sun.shadow_per_m))
-    if shade is not None:
-        below = canvas.shadow[shade.window]
-        np.maximum(below, shade.alpha, out=below)
-    rings = [*seen(canvas.sun.lean_per_m), circle(x, y, 1.4 * thick, 14)]
-    patch = canvas.patch(rings)
-    if patch is None:
-        return 0
-    tone = np.full(3, rng.uniform(215, 246), np.float32)
-    number = canvas.new_id("wind turbine", colour="white", height_m=round(float(height), 1), rotor_m=round(2 * rotor, 1))
-    canvas.paint(patch, tone, number=number, semantic=0, above_shadow=True)
-    return number
-
-
-def _taper(start: np.ndarray, end: np.ndarray, width0: float, width1: float) -> np.ndarray:
-    """A bar from `start` to `end` that gets thinner."""
-    along = end - start
-    norm = float(np.hypot(*along))
-    side = np.array([-along[1], along[0]]) / max(norm, 1e-6)
-    return np.stack([start + side * width0 / 2, end + side * width1 / 2, end - side * width1 / 2, start - side * width0 / 2])
-
-
-def shopping(canvas: Canvas, biome: Biome) -> None:
-    """A large store in its sea of cars: bays, islands with trees, lamp posts, delivery yard."""
-    rng = canvas.rng
-    frame = Frame(canvas, 0.0)
-    canvas.tarmac = tone = pick(rng, ASPHALT)
-    ring = rectangle(*frame.middle, 4 * frame.reach, 4 * frame.reach)
-    nature.surface(canvas, ring, tone * rng.uniform(0.92, 1.08), 0.05, streets.SEMANTIC_PAVED)
-    split = rng.uniform(-0.45, 0.25) * canvas.side_m
-    number = canvas.new_id("road", surface="paved")
-    depth = float(np.clip(rng.uniform(0.4, 0.9) * canvas.side_m, 35, 140))
-    b = split + 8
-    reach = 2 * frame.reach
-    bays = frame.xy(0.0, b + depth / 2)
-    streets.parking(canvas, *bays, reach, depth, frame.angle)
-    for a in np.arange(-frame.reach, frame.reach, rng.uniform(18, 40)):
-        for c in np.arange(b + 8.1, b + depth, 16.7):
-            xy = frame.xy(a, c)
-            if inside(canvas, xy, 4) and rng.random() < 0.7:
-                island = canvas.patch([rectangle(*xy, 2.4, rng.uniform(4, 10), frame.angle)])
-                canvas.paint(island, pick(rng, biome.grass + PAVING), number=0, semantic=nature.SEMANTIC_GRASS)
-                if rng.random() < 0.8:
-                    trees.add_tree(canvas, *xy, rng.uniform(1, 2.8), biome)
-    streets.road(canvas, frame.along_a(b + depth + 7), rng.uniform(7, 14), number, tone)
-    for a in np.arange(-frame.reach, frame.reach, rng.uniform(60, 110)):
-        length, deep = rng.uniform(40, 90), rng.uniform(30, 70)
-        xy = frame.xy(a, split - deep / 2)
-        if inside(canvas, xy, 80):
-            add_building(canvas, *xy, length, deep, frame.angle, choose(rng, (("block", 0.6), ("hall", 0.4))), height_m=rng.uniform(6, 12), solar_chance=0.35)
-

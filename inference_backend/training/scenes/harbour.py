@@ -23,7 +23,15 @@ from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, slabs
 from inference_backend.training.scenes.ships import ship
 from inference_backend.training.scenes.storage import tank_group
 
-_SEA = (*WATER, (22, 56, 66), (30, 74, 86), (16, 40, 58), (44, 92, 100), (60, 104, 96), (20, 48, 46))
+_SEA = (
+    *WATER,
+    (22, 56, 66),
+    (30, 74, 86),
+    (16, 40, 58),
+    (44, 92, 100),
+    (60, 104, 96),
+    (20, 48, 46),
+)
 
 
 def harbour(canvas: Canvas, biome: Biome) -> None:
@@ -83,14 +91,20 @@ def _land(canvas: Canvas, frame: Frame, shore: float, biome: Biome, marina: bool
     canvas.paint(edge, tone * rng.choice([0.7, 1.25]), number=None)
     if marina:
         road = canvas.new_id("road", surface="paved")
-        streets.road(canvas, frame.along_a(shore - depth - 8), rng.uniform(6, 10), road, pick(rng, ASPHALT))
+        streets.road(
+            canvas, frame.along_a(shore - depth - 8), rng.uniform(6, 10), road, pick(rng, ASPHALT)
+        )
         for a in np.arange(-frame.reach, frame.reach, rng.uniform(20, 40)):
             xy = frame.xy(a, shore - depth - 30)
             if inside(canvas, xy, 20):
                 size = (rng.uniform(12, 22), rng.uniform(9, 16))
-                add_building(canvas, *xy, *size, frame.angle, choose(rng, (("house", 0.6), ("block", 0.4))))
+                add_building(
+                    canvas, *xy, *size, frame.angle, choose(rng, (("house", 0.6), ("block", 0.4)))
+                )
         if rng.random() < 0.6:
-            streets.parking(canvas, *frame.xy(0.0, shore - depth / 2), reach, depth * 0.7, frame.angle)
+            streets.parking(
+                canvas, *frame.xy(0.0, shore - depth / 2), reach, depth * 0.7, frame.angle
+            )
 
 
 def _marina(canvas: Canvas, frame: Frame, shore: float, sea: int) -> None:
@@ -114,7 +128,9 @@ def _marina(canvas: Canvas, frame: Frame, shore: float, sea: int) -> None:
             ]
         if rng.random() < 0.5:
             head = shore + reach
-            rings.append(strip(frame.xy(np.array([a - long, a + long]), np.array([head, head])), width))
+            rings.append(
+                strip(frame.xy(np.array([a - long, a + long]), np.array([head, head])), width)
+            )
         deck = canvas.patch(rings)
         if deck is None:
             continue
@@ -127,7 +143,9 @@ def _marina(canvas: Canvas, frame: Frame, shore: float, sea: int) -> None:
                 xy = frame.xy(a + side * (width / 2 + long * 0.52 + rng.normal(0, 0.3)), b)
                 if rng.random() < full and inside(canvas, xy, long):
                     bow = frame.angle + (0 if (rng.random() < 0.5) else np.pi)
-                    craft.boat(canvas, *xy, bow + rng.normal(0, 0.04), long * rng.uniform(0.65, 1.0))
+                    craft.boat(
+                        canvas, *xy, bow + rng.normal(0, 0.04), long * rng.uniform(0.65, 1.0)
+                    )
     for _ in range(int(rng.integers(0, 4))):
         xy = frame.xy(rng.uniform(-1, 1) * frame.reach, shore + reach + rng.uniform(10, 60))
         craft.boat(canvas, *xy, rng.uniform(0, 6.3))
@@ -144,7 +162,13 @@ def _port(canvas: Canvas, frame: Frame, shore: float) -> None:
         beam = length * (0.15 if length > 50 else 0.24)
         xy = frame.xy(a + length / 2, shore + beam / 2 + rng.uniform(1, 3))
         if rng.random() < 0.85 and inside(canvas, xy, length):
-            kind = None if length > 80 else choose(rng, (("ferry", 0.3), ("barge", 0.25), ("trawler", 0.25), ("tanker", 0.2)))
+            kind = (
+                None
+                if length > 80
+                else choose(
+                    rng, (("ferry", 0.3), ("barge", 0.25), ("trawler", 0.25), ("tanker", 0.2))
+                )
+            )
             ship(canvas, *xy, frame.angle + rng.choice([0, np.pi]), kind, length)
             berthed.append(a + length / 2)
         a += length + rng.uniform(8, 40)
@@ -202,10 +226,16 @@ def _crane(canvas: Canvas, frame: Frame, a: float, shore: float) -> None:
     rng = canvas.rng
     tone = pick(rng, ((50, 90, 150), (200, 60, 44), (220, 170, 50), (190, 196, 200), (60, 120, 90)))
     boom = [
-        strip(frame.xy(np.array([a + d, a + d]), np.array([shore - 35, shore + rng.uniform(25, 40)])), 1.0)
+        strip(
+            frame.xy(np.array([a + d, a + d]), np.array([shore - 35, shore + rng.uniform(25, 40)])),
+            1.0,
+        )
         for d in (-2.0, 2.0)
     ]
-    legs = [strip(frame.xy(np.array([a - 9, a + 9]), np.array([b, b])) + shore * 0, 1.6) for b in (shore - 4, shore - 22)]
+    legs = [
+        strip(frame.xy(np.array([a - 9, a + 9]), np.array([b, b])) + shore * 0, 1.6)
+        for b in (shore - 4, shore - 22)
+    ]
     house = rectangle(*frame.xy(a, shore - 20), 5, 9, frame.angle)
     canvas.cast_flat_shadow([*boom, house], 30)
     canvas.cast_shadow(legs, 6)

@@ -7,17 +7,20 @@ from collections.abc import Callable
 from inference_backend.training.scenes.airport import airport
 from inference_backend.training.scenes.canvas import Canvas
 from inference_backend.training.scenes.countryside import energy, rural, waterside
-from inference_backend.training.scenes.farming import greenhouses, orchard, shopping, wind_farm
+from inference_backend.training.scenes.farming import greenhouses, orchard
+from inference_backend.training.scenes.golf import golf
 from inference_backend.training.scenes.harbour import harbour
 from inference_backend.training.scenes.palette import Biome
 from inference_backend.training.scenes.rails import railway
 from inference_backend.training.scenes.residential import informal, suburb, village
+from inference_backend.training.scenes.retail import shopping
 from inference_backend.training.scenes.shores import beach, river
-from inference_backend.training.scenes.sports import golf, sports
+from inference_backend.training.scenes.sports import sports
 from inference_backend.training.scenes.storage import tank_farm
 from inference_backend.training.scenes.town import downtown, industrial, leisure
 from inference_backend.training.scenes.transport import motorway, roundabout
 from inference_backend.training.scenes.wild import chaparral, forest, landslide, quarry
+from inference_backend.training.scenes.wind import wind_farm
 
 LAYOUTS: dict[str, tuple[Callable[[Canvas, Biome], None], float]] = {
     "suburb": (suburb, 0.13),

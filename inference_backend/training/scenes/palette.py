@@ -186,6 +186,7 @@ CAR = (  # white, silver and black are said several times: most cars are that
     (60, 84, 66),
     (210, 170, 40),
 )
+TURF = ((84, 128, 64), (100, 138, 78), (72, 116, 70), (60, 104, 60), (118, 134, 76))
 FIELD = (
     (136, 124, 92),
     (112, 126, 66),

@@ -17,7 +17,15 @@ from inference_backend.training.scenes.transport import bridge, verge
 
 SEMANTIC_RAILWAY = 14
 _BALLAST = ((128, 116, 104), (144, 136, 126), (112, 100, 90), (150, 132, 114), (120, 120, 118))
-_COACH = ((190, 194, 198), (160, 164, 170), (60, 84, 130), (150, 50, 48), (214, 212, 204), (90, 110, 90), (70, 70, 76))
+_COACH = (
+    (190, 194, 198),
+    (160, 164, 170),
+    (60, 84, 130),
+    (150, 50, 48),
+    (214, 212, 204),
+    (90, 110, 90),
+    (70, 70, 76),
+)
 
 
 def tracks(canvas: Canvas, frame: Frame, at: np.ndarray, number: int) -> None:
@@ -41,7 +49,9 @@ def tracks(canvas: Canvas, frame: Frame, at: np.ndarray, number: int) -> None:
             continue
         if canvas.gsd_m < 0.3:
             u, _ = middle.local(*frame.middle, frame.angle)
-            beat = np.clip(0.8 - np.abs((u / 0.62) % 1 - 0.5) * 3, 0, 1) * (1 if canvas.gsd_m < 0.18 else 0.5)
+            beat = np.clip(0.8 - np.abs((u / 0.62) % 1 - 0.5) * 3, 0, 1) * (
+                1 if canvas.gsd_m < 0.18 else 0.5
+            )
             shade = tone * (1.25 if concrete else 0.62)
             sleepers = tone + (shade - tone) * beat[..., None]
             canvas.paint(middle, sleepers, number=None, opacity=0.8)
@@ -58,8 +68,14 @@ def train(canvas: Canvas, frame: Frame, a: float, b: float) -> int:
     goods = rng.random() < 0.5
     long = rng.uniform(12, 17) if goods else rng.uniform(18, 26)
     tone = pick(rng, _COACH)
-    load = choose(rng, (("boxes", 0.3), ("hopper", 0.3), ("tank", 0.2), ("van", 0.2))) if goods else "coach"
-    number = canvas.new_id("train", colour=colour_name(tone), kind="goods" if goods else "passenger")
+    load = (
+        choose(rng, (("boxes", 0.3), ("hopper", 0.3), ("tank", 0.2), ("van", 0.2)))
+        if goods
+        else "coach"
+    )
+    number = canvas.new_id(
+        "train", colour=colour_name(tone), kind="goods" if goods else "passenger"
+    )
     for k in range(int(rng.integers(2, 16))):
         x, y = frame.xy(a, b)
         turn = frame.heading(a)
@@ -69,7 +85,11 @@ def train(canvas: Canvas, frame: Frame, a: float, b: float) -> int:
         if patch is None:
             continue
         canvas.cast_shadow([ring], 3.8)
-        colour = pick(rng, _COACH + ((150, 90, 60), (110, 70, 56))) if goods and k and load != "coach" else tone
+        colour = (
+            pick(rng, _COACH + ((150, 90, 60), (110, 70, 56)))
+            if goods and k and load != "coach"
+            else tone
+        )
         u, v = patch.local(x, y, turn)
         value = 1 + 0.10 * cell_value(np.floor(u / 3), np.zeros_like(u), int(rng.integers(999)))
         value = 1 + 0.3 * (value - 1) - 0.18 * (np.abs(v) > 1.15)
@@ -79,7 +99,13 @@ def train(canvas: Canvas, frame: Frame, a: float, b: float) -> int:
         if load == "coach":
             unit = (np.abs(v) < 0.8) & (np.abs((u / (long / 3)) % 1 - 0.5) < 0.16)
             value = np.where(unit, value * 0.8, value)
-        canvas.paint(patch, np.clip(colour * value[..., None], 8, 246), number=number, semantic=0, above_shadow=True)
+        canvas.paint(
+            patch,
+            np.clip(colour * value[..., None], 8, 246),
+            number=number,
+            semantic=0,
+            above_shadow=True,
+        )
     return number
 
 
@@ -111,16 +137,29 @@ def railway(canvas: Canvas, biome: Biome) -> None:
     for b in at:
         if rng.random() < 0.5:
             train(canvas, frame, rng.uniform(-1.2, 0.5) * frame.reach, b)
-    verge(canvas, biome, (canvas.instances > 0) | np.isin(canvas.semantic, (SEMANTIC_RAILWAY, SEMANTIC_ROAD, 1)), 0.6)
+    verge(
+        canvas,
+        biome,
+        (canvas.instances > 0) | np.isin(canvas.semantic, (SEMANTIC_RAILWAY, SEMANTIC_ROAD, 1)),
+        0.6,
+    )
     if rng.random() < 0.3:
         tone = pick(rng, ASPHALT + PAVING[:2])
-        bridge(canvas, frame.along_b(rng.uniform(-0.3, 0.3) * canvas.side_m), rng.uniform(7, 16), tone)
+        bridge(
+            canvas, frame.along_b(rng.uniform(-0.3, 0.3) * canvas.side_m), rng.uniform(7, 16), tone
+        )
 
 
 def _level_crossing(canvas: Canvas, frame: Frame) -> None:
     tone = pick(canvas.rng, ASPHALT)
     number = canvas.new_id("road", surface="paved")
-    road(canvas, frame.along_b(canvas.rng.uniform(-0.4, 0.4) * canvas.side_m), canvas.rng.uniform(5, 9), number, tone)
+    road(
+        canvas,
+        frame.along_b(canvas.rng.uniform(-0.4, 0.4) * canvas.side_m),
+        canvas.rng.uniform(5, 9),
+        number,
+        tone,
+    )
 
 
 def _station(canvas: Canvas, frame: Frame, b: float) -> None:
@@ -129,10 +168,30 @@ def _station(canvas: Canvas, frame: Frame, b: float) -> None:
     deck = canvas.patch([strip(frame.along_a(b + 2.5), 5)])
     if deck is None:
         return
-    canvas.paint(deck, canvas.speckle(deck, pick(rng, PAVING), 0.04), number=0, semantic=SEMANTIC_PAVED)
+    canvas.paint(
+        deck, canvas.speckle(deck, pick(rng, PAVING), 0.04), number=0, semantic=SEMANTIC_PAVED
+    )
     a = rng.uniform(-0.2, 0.2) * canvas.side_m
-    add_building(canvas, *frame.xy(a, b + 2.5), rng.uniform(25, 70), 4.2, frame.heading(a), "hall", height_m=4, shape="rect", solar_chance=0.1)
-    add_building(canvas, *frame.xy(a, b + 14), rng.uniform(15, 40), rng.uniform(9, 14), frame.heading(a), "block", height_m=rng.uniform(5, 11))
+    add_building(
+        canvas,
+        *frame.xy(a, b + 2.5),
+        rng.uniform(25, 70),
+        4.2,
+        frame.heading(a),
+        "hall",
+        height_m=4,
+        shape="rect",
+        solar_chance=0.1,
+    )
+    add_building(
+        canvas,
+        *frame.xy(a, b + 14),
+        rng.uniform(15, 40),
+        rng.uniform(9, 14),
+        frame.heading(a),
+        "block",
+        height_m=rng.uniform(5, 11),
+    )
     streets.parking(canvas, *frame.xy(a + 50, b + 24), 50, 22, frame.heading(a))
 
 
@@ -144,7 +203,15 @@ def _sheds(canvas: Canvas, frame: Frame, shift: float, half: float) -> None:
     for a in np.arange(-frame.reach, frame.reach, 38):
         xy = frame.xy(a, shift + side * (half + rng.uniform(9, 16)))
         if inside(canvas, xy, 30) and rng.random() < 0.7:
-            add_building(canvas, *xy, rng.uniform(14, 32), rng.uniform(8, 18), frame.heading(a), "hall", height_m=rng.uniform(4, 9))
+            add_building(
+                canvas,
+                *xy,
+                rng.uniform(14, 32),
+                rng.uniform(8, 18),
+                frame.heading(a),
+                "hall",
+                height_m=rng.uniform(4, 9),
+            )
         elif rng.random() < 0.3:
             craft.container(canvas, *xy, frame.heading(a))
 

@@ -95,7 +95,9 @@ def _surface(canvas: Canvas, road_: Road, number: int) -> None:
     canvas.paint(patch, colour, number=number, semantic=SEMANTIC_ROAD)
     if road_.unpaved:
         tone = road_.colour * rng.uniform(0.8, 1.15)
-        tracks = [strip(road_.line, road_.width * 0.15, side * road_.width) for side in (-0.22, 0.22)]
+        tracks = [
+            strip(road_.line, road_.width * 0.15, side * road_.width) for side in (-0.22, 0.22)
+        ]
         canvas.paint(canvas.patch(tracks), tone, number=None, opacity=0.5)
         return
     _wear(canvas, road_)
@@ -243,7 +245,9 @@ def crossing(canvas: Canvas, xy: np.ndarray, angle: float, wide: float, deep: fl
         canvas.paint(zebra, white, number=None, opacity=rng.uniform(0.3, 0.85))
 
 
-def slabs(canvas: Canvas, patch: Patch, colour: np.ndarray, angle: float, size_m: float) -> np.ndarray:
+def slabs(
+    canvas: Canvas, patch: Patch, colour: np.ndarray, angle: float, size_m: float
+) -> np.ndarray:
     """Concrete (rows, cols, 3) cast in squares of `size_m`: each with its own tone, joints between."""
     rng = canvas.rng
     u, v = patch.local(canvas.side_m / 2, canvas.side_m / 2, angle)

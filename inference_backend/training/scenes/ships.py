@@ -10,7 +10,14 @@ from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.noise import cell_value, noise
 from inference_backend.training.scenes.palette import colour_name, pick
 
-_DECKS = ((140, 62, 50), (96, 110, 100), (120, 124, 128), (70, 100, 84), (150, 90, 66), (84, 92, 104))
+_DECKS = (
+    (140, 62, 50),
+    (96, 110, 100),
+    (120, 124, 128),
+    (70, 100, 84),
+    (150, 90, 66),
+    (84, 92, 104),
+)
 _BOXES = np.array(
     [(160, 60, 48), (48, 86, 140), (62, 110, 84), (198, 198, 194), (196, 130, 52), (120, 72, 60)],
     np.float32,
@@ -58,7 +65,9 @@ def ship(
     deck = pick(rng, _DECKS) if kind != "ferry" else np.full(3, rng.uniform(190, 235), np.float32)
     number = canvas.new_id("ship", colour=colour_name(deck), kind=kind, length_m=round(length, 1))
     rim = deck * rng.choice([0.5, 1.35])
-    canvas.paint(patch, np.clip(rim, 15, 240), number=number, semantic=SEMANTIC_BOAT, above_shadow=True)
+    canvas.paint(
+        patch, np.clip(rim, 15, 240), number=number, semantic=SEMANTIC_BOAT, above_shadow=True
+    )
     inner = canvas.patch([placed(hull * (0.97, 0.88), x, y, angle)])
     if inner is not None:
         canvas.paint(inner, canvas.speckle(inner, deck, 0.06), number=None)
@@ -71,7 +80,15 @@ def _hull(kind: str, length: float, beam: float) -> np.ndarray:
         right = np.array([[-0.5, 0.5], [0.46, 0.5], [0.5, 0.4]])
     else:
         right = np.array(
-            [[-0.5, 0.34], [-0.46, 0.45], [-0.35, 0.5], [0.28, 0.5], [0.38, 0.4], [0.46, 0.2], [0.5, 0.02]]
+            [
+                [-0.5, 0.34],
+                [-0.46, 0.45],
+                [-0.35, 0.5],
+                [0.28, 0.5],
+                [0.38, 0.4],
+                [0.46, 0.2],
+                [0.5, 0.02],
+            ]
         )
     return np.vstack([right, (right * (1, -1))[::-1]]) * (length, beam)
 
@@ -91,7 +108,9 @@ def _block(
     canvas.paint(canvas.patch([ring]), tone, number=None)
 
 
-def _house(canvas: Canvas, at: tuple[float, float, float], u: float, size: float, beam: float) -> None:
+def _house(
+    canvas: Canvas, at: tuple[float, float, float], u: float, size: float, beam: float
+) -> None:
     """The bridge and its decks, white, with a funnel behind."""
     rng = canvas.rng
     white = np.full(3, rng.uniform(205, 245), np.float32)
@@ -135,11 +154,17 @@ def _hatches(canvas: Canvas, x: float, y: float, angle: float, length: float, be
 
 def _pipes(canvas: Canvas, x: float, y: float, angle: float, length: float, beam: float) -> None:
     at = (x, y, angle)
-    lines = [strip(np.array([[-0.25, v], [0.38, v]]) * (length, beam), 0.5) for v in (-0.06, 0.0, 0.07)]
+    lines = [
+        strip(np.array([[-0.25, v], [0.38, v]]) * (length, beam), 0.5) for v in (-0.06, 0.0, 0.07)
+    ]
     lines.append(strip(np.array([[0.05, -0.42], [0.05, 0.42]]) * (length, beam), 1.2))
     tone = np.full(3, canvas.rng.uniform(110, 190), np.float32)
     canvas.paint(canvas.patch([placed(ring, *at) for ring in lines]), tone, number=None)
-    domes = [placed(circle(u * length, 0.27 * s * beam, 0.9, 8), *at) for u in (-0.1, 0.2) for s in (-1, 1)]
+    domes = [
+        placed(circle(u * length, 0.27 * s * beam, 0.9, 8), *at)
+        for u in (-0.1, 0.2)
+        for s in (-1, 1)
+    ]
     canvas.paint(canvas.patch(domes), tone * 1.2, number=None)
     _house(canvas, at, -0.3 * length, 0.1 * length, beam)
 
@@ -164,7 +189,9 @@ def _gear(canvas: Canvas, x: float, y: float, angle: float, length: float, beam:
     u = rng.choice([-0.2, 0.25]) * length
     white = np.full(3, rng.uniform(190, 245), np.float32)
     _block(canvas, at, (u - 0.12 * length, u + 0.1 * length, -0.3 * beam, 0.3 * beam), 3, white)
-    _block(canvas, at, (-0.4 * length, -0.3 * length, -0.25 * beam, 0.25 * beam), 1, pick(rng, _DECKS))
+    _block(
+        canvas, at, (-0.4 * length, -0.3 * length, -0.25 * beam, 0.25 * beam), 1, pick(rng, _DECKS)
+    )
 
 
 _LOADS = {

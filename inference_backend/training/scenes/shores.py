@@ -25,7 +25,14 @@ from inference_backend.training.scenes.ships import ship
 from inference_backend.training.scenes.transport import bridge
 from inference_backend.training.scenes.wild import cover
 
-_SAND = ((222, 208, 184), (206, 188, 158), (232, 222, 206), (190, 168, 136), (200, 190, 176), (170, 156, 136))
+_SAND = (
+    (222, 208, 184),
+    (206, 188, 158),
+    (232, 222, 206),
+    (190, 168, 136),
+    (200, 190, 176),
+    (170, 156, 136),
+)
 _DEEP = ((34, 74, 92), (40, 92, 104), (30, 60, 80), (60, 100, 104), (84, 112, 104))
 SEMANTIC_BEACH = 15
 
@@ -74,14 +81,20 @@ def _surf(canvas: Canvas, out: np.ndarray, along: np.ndarray, sand: np.ndarray) 
     deep = pick(rng, _DEEP)
     shallow = 0.55 * deep + 0.45 * np.array([120, 150, 140], np.float32)
     t = np.clip(out / rng.uniform(25, 120), 0, 1)[..., None]
-    colour = water_tone(canvas, (side, side), np.ones(3, np.float32)) * (shallow * (1 - t) + deep * t)
+    colour = water_tone(canvas, (side, side), np.ones(3, np.float32)) * (
+        shallow * (1 - t) + deep * t
+    )
     near = np.exp(-np.clip(out, 0, None) / rng.uniform(2, 8))[..., None]
     colour = colour * (1 - 0.5 * near) + sand * 0.75 * 0.5 * near
     rough = noise(rng, side, side, "ground")
     lines = rng.uniform(9, 26)
     phase = out / lines + 0.35 * noise(rng, side, side, "cloud") + 0.05 * np.sin(along / 15)
-    crest = np.clip(1 - np.abs(phase % 1 - 0.25) * rng.uniform(4, 10), 0, 1) * np.exp(-np.clip(out, 0, None) / rng.uniform(15, 60))
-    foam = np.clip(crest * 1.4 + 0.55 * rough * crest + 0.8 * np.exp(-np.abs(out) / 1.2) - 0.25, 0, 1)
+    crest = np.clip(1 - np.abs(phase % 1 - 0.25) * rng.uniform(4, 10), 0, 1) * np.exp(
+        -np.clip(out, 0, None) / rng.uniform(15, 60)
+    )
+    foam = np.clip(
+        crest * 1.4 + 0.55 * rough * crest + 0.8 * np.exp(-np.abs(out) / 1.2) - 0.25, 0, 1
+    )
     churn = np.clip(rough - rng.uniform(0.4, 1.6), 0, 1) * np.exp(-np.clip(out, 0, None) / 30)
     foam = np.clip(foam + churn, 0, 0.95)[..., None]
     colour = colour * (1 - foam) + np.array([226, 232, 232], np.float32) * foam
@@ -94,12 +107,23 @@ def _people(canvas: Canvas, frame: Frame, shore: np.ndarray, width: float, numbe
     rng = canvas.rng
     if canvas.gsd_m > 0.5 or rng.random() < 0.4:
         return
-    bright = ((210, 60, 56), (60, 100, 190), (236, 230, 220), (230, 190, 60), (70, 150, 100), (220, 120, 60))
+    bright = (
+        (210, 60, 56),
+        (60, 100, 190),
+        (236, 230, 220),
+        (230, 190, 60),
+        (70, 150, 100),
+        (220, 120, 60),
+    )
     for _ in range(int(rng.choice([15, 60, 200]))):
         at = rng.uniform(0, canvas.side_m, 2)
         row, col = (at[::-1] / canvas.gsd_m).astype(int)
         if -width * 0.85 < shore[row, col] < -4 and canvas.instances[row, col] == number:
-            ring = circle(*at, rng.uniform(0.7, 1.5), 8) if rng.random() < 0.6 else rectangle(*at, 1.8, 0.8, rng.uniform(0, 3))
+            ring = (
+                circle(*at, rng.uniform(0.7, 1.5), 8)
+                if rng.random() < 0.6
+                else rectangle(*at, 1.8, 0.8, rng.uniform(0, 3))
+            )
             canvas.cast_flat_shadow([ring], 1.8)
             canvas.paint(canvas.patch([ring]), pick(rng, bright), number=None, above_shadow=True)
 
@@ -111,13 +135,25 @@ def _behind(canvas: Canvas, biome: Biome, frame: Frame, inland: np.ndarray) -> N
     if what == "town":
         suburb(canvas, biome)
     elif what == "wood":
-        canopy(canvas, cover(canvas, 10 * (noise(rng, *inland.shape, "cloud") + 0.8)), biome, rng.uniform(1.6, 4), 0.8)
+        canopy(
+            canvas,
+            cover(canvas, 10 * (noise(rng, *inland.shape, "cloud") + 0.8)),
+            biome,
+            rng.uniform(1.6, 4),
+            0.8,
+        )
     elif what == "dunes":
         shrubs(canvas, None, biome, rng.uniform(200, 1500))
     if rng.random() < 0.5:
         b = np.median(inland - frame_out(canvas, frame))
         line = frame.along_a(-b - rng.uniform(10, 25))
-        streets.road(canvas, line, rng.uniform(5, 11), canvas.new_id("road", surface="paved"), pick(rng, ASPHALT + PAVING))
+        streets.road(
+            canvas,
+            line,
+            rng.uniform(5, 11),
+            canvas.new_id("road", surface="paved"),
+            pick(rng, ASPHALT + PAVING),
+        )
         for a in np.arange(-frame.reach, frame.reach, 14):
             trees.add_tree(canvas, *frame.xy(a, -b - 5), rng.uniform(1.2, 3), biome)
 
@@ -140,13 +176,24 @@ def river(canvas: Canvas, biome: Biome) -> None:
     c, s = np.cos(frame.angle), np.sin(frame.angle)
     along = (x - frame.middle[0]) * c + (y - frame.middle[1]) * s
     out = (y - frame.middle[1]) * c - (x - frame.middle[0]) * s
-    waves = [(rng.uniform(0.03, 0.16) * canvas.side_m / k, rng.uniform(0.2, 0.6) * canvas.side_m / k, rng.uniform(0, 6.3)) for k in (1.0, 2.2)]
+    waves = [
+        (
+            rng.uniform(0.03, 0.16) * canvas.side_m / k,
+            rng.uniform(0.2, 0.6) * canvas.side_m / k,
+            rng.uniform(0, 6.3),
+        )
+        for k in (1.0, 2.2)
+    ]
     bend = sum(h * np.sin(along / w + p) for h, w, p in waves)
     # The width across the current, not across the frame.
     slope = sum(h / w * np.cos(along / w + p) for h, w, p in waves)
     half = float(np.clip(rng.uniform(0.03, 0.14) * canvas.side_m, 2.5, 60))
     across = (out - bend) / np.sqrt(1 + slope**2)
-    signed = half * (1 + 0.15 * np.sin(along / (3 * half) + 1)) - np.abs(across) + 0.05 * half * noise(rng, side, side, "ground")
+    signed = (
+        half * (1 + 0.15 * np.sin(along / (3 * half) + 1))
+        - np.abs(across)
+        + 0.05 * half * noise(rng, side, side, "ground")
+    )
     curve = -sum(h / w**2 * np.sin(along / w + p) for h, w, p in waves)
     inner = np.clip(np.sign(curve) * np.sign(across) * np.abs(curve) * 40 * half, -0.2, 1)
     shore = rng.uniform(0.1, 0.5) * half
@@ -156,11 +203,17 @@ def river(canvas: Canvas, biome: Biome) -> None:
     canvas.paint(banks, canvas.speckle(banks, bar, 0.09), number=0, semantic=nature.SEMANTIC_BARE)
     tone = pick(rng, WATER + ((110, 120, 96), (132, 122, 92)))
     patch = cover(canvas, signed)
-    water = water_tone(canvas, (side, side), tone) * (1 + 0.25 * np.clip(1 - signed / (0.4 * half), 0, 1))[..., None]
+    water = (
+        water_tone(canvas, (side, side), tone)
+        * (1 + 0.25 * np.clip(1 - signed / (0.4 * half), 0, 1))[..., None]
+    )
     number = canvas.new_id("river", colour=colour_name(tone), width_m=round(2 * half, 1))
     canvas.paint(patch, water, number=number, semantic=5)
     if rng.random() < 0.75:
-        belt = np.minimum(rng.uniform(4, 25) - np.abs(np.abs(across) - half - shore), 14 * (noise(rng, side, side, "ground") + rng.uniform(-0.6, 0.9)))
+        belt = np.minimum(
+            rng.uniform(4, 25) - np.abs(np.abs(across) - half - shore),
+            14 * (noise(rng, side, side, "ground") + rng.uniform(-0.6, 0.9)),
+        )
         belt[(canvas.instances > 0) & (canvas.semantic != 5) & (canvas.semantic != 7)] = -1
         canopy(canvas, cover(canvas, belt), biome, rng.uniform(1.4, 3.5), rng.uniform(0.4, 0.9))
     for _ in range(int(rng.choice([0, 1, 1, 2]))):
@@ -169,7 +222,9 @@ def river(canvas: Canvas, biome: Biome) -> None:
         for _ in range(int(rng.integers(0, 4))):
             a = rng.uniform(-0.5, 0.5) * canvas.side_m
             b = float(sum(h * np.sin(a / w + p) for h, w, p in waves))
-            turn = frame.angle + float(np.arctan(sum(h / w * np.cos(a / w + p) for h, w, p in waves)))
+            turn = frame.angle + float(
+                np.arctan(sum(h / w * np.cos(a / w + p) for h, w, p in waves))
+            )
             xy = frame.xy(a, b + rng.uniform(-0.4, 0.4) * half)
             if half > 25 and rng.random() < 0.4:
                 ship(canvas, *xy, turn, "barge", rng.uniform(35, 70))
@@ -194,7 +249,15 @@ def _crossing(canvas: Canvas, frame: Frame, a: float, half: float, river_id: int
     if len(wet) < 3:
         return
     first, last = max(wet[0] - 4, 0), min(wet[-1] + 4, len(line) - 1)
-    bridge(canvas, line[first : last + 1], width + rng.uniform(0.5, 3), np.clip(tone * rng.uniform(0.95, 1.3), 20, 235), rng.uniform(3, 8))
+    bridge(
+        canvas,
+        line[first : last + 1],
+        width + rng.uniform(0.5, 3),
+        np.clip(tone * rng.uniform(0.95, 1.3), 20, 235),
+        rng.uniform(3, 8),
+    )
     for _ in range(rng.poisson(2)):
         k = int(rng.integers(len(line)))
-        craft.vehicle(canvas, *(line[k] + 0.25 * width * np.array([c, s])), np.arctan2(c, -s), "car")
+        craft.vehicle(
+            canvas, *(line[k] + 0.25 * width * np.array([c, s])), np.arctan2(c, -s), "car"
+        )

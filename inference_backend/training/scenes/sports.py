@@ -1,4 +1,4 @@
-"""Places for sport: running tracks, courts, diamonds, playgrounds, golf."""
+"""Places for sport: running tracks, courts, diamonds, playgrounds."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import numpy as np
 
 from inference_backend.training.scenes import nature, streets, trees
 from inference_backend.training.scenes.buildings import add_building
-from inference_backend.training.scenes.canopy import canopy
 from inference_backend.training.scenes.canvas import Canvas, circle, placed, rectangle, strip
 from inference_backend.training.scenes.footprints import choose
 from inference_backend.training.scenes.frame import Frame, inside
-from inference_backend.training.scenes.noise import noise
-from inference_backend.training.scenes.palette import ASPHALT, Biome, colour_name, pick
-from inference_backend.training.scenes.wild import cover
+from inference_backend.training.scenes.palette import ASPHALT, TURF, Biome, colour_name, pick
 
 SEMANTIC_SPORT = streets.SEMANTIC_SPORT
 _TARTAN = ((168, 82, 62), (150, 70, 58), (186, 104, 80), (140, 84, 72), (70, 100, 150))
-_COURT = ((72, 108, 130), (90, 126, 92), (176, 96, 70), (110, 120, 126), (150, 110, 90), (84, 84, 130))
+_COURT = (
+    (72, 108, 130),
+    (90, 126, 92),
+    (176, 96, 70),
+    (110, 120, 126),
+    (150, 110, 90),
+    (84, 84, 130),
+)
 _SAND = ((190, 164, 124), (206, 182, 144), (176, 146, 108), (166, 126, 92), (204, 192, 168))
-_TURF = ((84, 128, 64), (100, 138, 78), (72, 116, 70), (60, 104, 60), (118, 134, 76))
 
 
 def _stadium(straight: float, radius: float, steps: int = 24) -> np.ndarray:
@@ -48,7 +51,7 @@ def running_track(canvas: Canvas, x: float, y: float, angle: float) -> int:
         closed = np.vstack([line, line[:1]])
         canvas.paint(canvas.patch([strip(closed, 0.1)]), white, number=None, opacity=0.7)
     field = canvas.patch([placed(_stadium(straight, inner), x, y, angle)])
-    turf = pick(rng, _TURF)
+    turf = pick(rng, TURF)
     if field is not None:
         grass = canvas.speckle(field, turf, 0.06)
         canvas.paint(field, grass, number=0, semantic=nature.SEMANTIC_GRASS)
@@ -75,7 +78,11 @@ def basketball(canvas: Canvas, x: float, y: float, angle: float) -> int:
         if rng.random() < 0.6:
             canvas.paint(canvas.patch([placed(box, x, y, angle)]), key, number=None)
         t = np.linspace(-1.2, 1.2, 14)
-        lines += [box, np.stack([s * (12.4 - 6.75 * np.cos(t)), 6.75 * np.sin(t)], 1), _round(s * 8.2, 0, 1.8)]
+        lines += [
+            box,
+            np.stack([s * (12.4 - 6.75 * np.cos(t)), 6.75 * np.sin(t)], 1),
+            _round(s * 8.2, 0, 1.8),
+        ]
     _draw(canvas, lines, x, y, angle)
     return number
 
@@ -107,14 +114,18 @@ def baseball(canvas: Canvas, x: float, y: float, angle: float) -> int:
     t = np.linspace(-np.pi / 4, np.pi / 4, 24)
     home = np.array([[-0.1 * side, 0.0]])
     out = np.vstack([home, np.stack([np.cos(t), np.sin(t)], 1) * side * 3.4])
-    arc = np.stack([0.9 * side * np.cos(2 * t) * 1.05 + 0.72 * side, 1.05 * side * np.sin(2 * t)], 1)
+    arc = np.stack(
+        [0.9 * side * np.cos(2 * t) * 1.05 + 0.72 * side, 1.05 * side * np.sin(2 * t)], 1
+    )
     infield = np.vstack([home - (0.15 * side, 0), arc])
     patch = canvas.patch([placed(out, x, y, angle)])
     if patch is None:
         return 0
-    turf, sand = pick(rng, _TURF), pick(rng, _SAND)
+    turf, sand = pick(rng, TURF), pick(rng, _SAND)
     canvas.paint(patch, canvas.speckle(patch, turf, 0.07), number=0, semantic=nature.SEMANTIC_GRASS)
-    dirt = canvas.patch([placed(infield, x, y, angle), placed(circle(0, 0, 0.18 * side, 16), x, y, angle)])
+    dirt = canvas.patch(
+        [placed(infield, x, y, angle), placed(circle(0, 0, 0.18 * side, 16), x, y, angle)]
+    )
     if dirt is None:
         return 0
     number = canvas.new_id("baseball diamond", colour=colour_name(sand))
@@ -127,8 +138,14 @@ def baseball(canvas: Canvas, x: float, y: float, angle: float) -> int:
             canvas.paint(grass, canvas.speckle(grass, turf, 0.06), number=None)
         mound = canvas.patch([placed(circle(half, 0, 2.6, 16), x, y, angle)])
         canvas.paint(mound, sand, number=None)
-    base = [rectangle(u, v, 0.6, 0.6) for u, v in ((0, 0), (half, half), (2 * half, 0), (half, -half))]
-    canvas.paint(canvas.patch([placed(ring, x, y, angle) for ring in base]), np.full(3, 235, np.float32), number=None)
+    base = [
+        rectangle(u, v, 0.6, 0.6) for u, v in ((0, 0), (half, half), (2 * half, 0), (half, -half))
+    ]
+    canvas.paint(
+        canvas.patch([placed(ring, x, y, angle) for ring in base]),
+        np.full(3, 235, np.float32),
+        number=None,
+    )
     foul = [np.stack([np.zeros(2), np.array([2.4 * side, s * 2.4 * side])]) for s in (-1, 1)]
     _draw(canvas, foul, x, y, angle)
     return number
@@ -138,14 +155,26 @@ def playground(canvas: Canvas, x: float, y: float, angle: float) -> int:
     """Sand, bark or coloured rubber with swings, slides and a carousel."""
     rng = canvas.rng
     radius = rng.uniform(5, 13)
-    ring = placed(circle(0, 0, radius, 20, 1 + 0.14 * np.sin(np.linspace(0, 9.4, 20))) * (1, 0.75), x, y, angle)
+    ring = placed(
+        circle(0, 0, radius, 20, 1 + 0.14 * np.sin(np.linspace(0, 9.4, 20))) * (1, 0.75),
+        x,
+        y,
+        angle,
+    )
     patch = canvas.patch([ring])
     if patch is None:
         return 0
     tone = pick(rng, (*_SAND, (168, 90, 70), (80, 120, 150), (130, 104, 80)))
     number = canvas.new_id("playground", colour=colour_name(tone))
     canvas.paint(patch, canvas.speckle(patch, tone, 0.07), number=number, semantic=0)
-    bright = ((210, 60, 50), (50, 100, 190), (230, 190, 50), (60, 150, 80), (220, 120, 40), (200, 200, 200))
+    bright = (
+        (210, 60, 50),
+        (50, 100, 190),
+        (230, 190, 50),
+        (60, 150, 80),
+        (220, 120, 40),
+        (200, 200, 200),
+    )
     for _ in range(int(rng.integers(4, 12))):
         at = placed(rng.uniform(-0.55, 0.55, (1, 2)) * radius, x, y, angle)[0]
         thing = (
@@ -156,66 +185,6 @@ def playground(canvas: Canvas, x: float, y: float, angle: float) -> int:
         canvas.cast_flat_shadow([thing], rng.uniform(0.5, 2.5))
         canvas.paint(canvas.patch([thing]), pick(rng, bright), number=None, above_shadow=True)
     return number
-
-
-def golf(canvas: Canvas, biome: Biome) -> None:
-    """Rough, fairways with a mower's stripes, greens, bunkers, ponds, a path, groups of trees."""
-    rng = canvas.rng
-    side, size = canvas.size_px, canvas.side_m
-    turf = pick(rng, biome.grass[:1] + _TURF)
-    number = canvas.new_id("golf course", colour=colour_name(turf))
-    whole = canvas.whole()
-    rough = canvas.speckle(whole, turf * 0.88, rng.uniform(0.05, 0.13))
-    canvas.paint(whole, rough, number=number, semantic=nature.SEMANTIC_GRASS)
-    frame = Frame(canvas, 6.0)
-    for b in np.arange(-frame.reach, frame.reach, rng.uniform(60, 95)):
-        line = frame.along_a(b + rng.normal(0, 8))
-        width = rng.uniform(18, 36)
-        patch = canvas.patch([strip(line, width)])
-        if patch is not None:
-            u, _ = patch.local(*frame.middle, frame.angle + rng.uniform(-0.3, 0.3))
-            stripes = 1.08 + 0.04 * np.sign(np.sin(u * np.pi / 5))
-            fairway = canvas.speckle(patch, turf, 0.05) * stripes[..., None]
-            canvas.paint(patch, fairway, number=None)
-        at = line[int(rng.integers(6, 18))] + rng.normal(0, 5, 2)
-        _green(canvas, at, turf)
-    if rng.random() < 0.4:
-        xy = rng.uniform(0.1, 0.9, 2) * size
-        wobble = 1 + 0.2 * np.sin(np.linspace(0, 4 * np.pi, 40, endpoint=False) + rng.uniform(0, 6))
-        nature.water_body(canvas, circle(*xy, rng.uniform(8, 0.2 * size), 40, wobble), "lake", biome)
-    path = canvas.patch([strip(frame.along_a(rng.uniform(-0.3, 0.3) * size), rng.uniform(2, 3))])
-    if path is not None and rng.random() < 0.7:
-        tone = canvas.speckle(path, pick(rng, ASPHALT), 0.04)
-        canvas.paint(path, tone, number=canvas.new_id("road", surface="paved"), semantic=streets.SEMANTIC_ROAD)
-    field = noise(rng, side, side, "cloud") - rng.uniform(0.5, 1.5)
-    field[canvas.instances != number] = -1
-    canopy(canvas, cover(canvas, field * 10), biome, rng.uniform(2, 4.5), 0.8)
-    for _ in range(int(rng.integers(4, 30))):
-        trees.add_tree(canvas, *rng.uniform(0, size, 2), rng.uniform(1.5, 5), biome)
-
-
-def _green(canvas: Canvas, at: np.ndarray, turf: np.ndarray) -> None:
-    """A green, its collar, and bunkers of sand round it."""
-    rng = canvas.rng
-    radius = rng.uniform(8, 15)
-    wobble = 1 + 0.15 * np.sin(np.linspace(0, 4 * np.pi, 28, endpoint=False) + rng.uniform(0, 6))
-    for share, light in ((1.25, 1.05), (1.0, 1.22)):
-        patch = canvas.patch([circle(*at, share * radius, 28, wobble)])
-        if patch is not None:
-            canvas.paint(patch, canvas.speckle(patch, turf * light, 0.02), number=None)
-    sand = pick(rng, ((226, 214, 188), (214, 200, 170), (236, 230, 214), (200, 182, 146)))
-    for _ in range(int(rng.integers(1, 6))):
-        turn = rng.uniform(0, 2 * np.pi)
-        middle = at + (radius * 1.25 + rng.uniform(2, 9)) * np.array([np.cos(turn), np.sin(turn)])
-        t = np.linspace(0, 2 * np.pi, 22, endpoint=False)
-        bean = circle(0, 0, rng.uniform(2, 5.5), 22, 1 + 0.3 * np.cos(2 * t + 0.6) + 0.15 * np.cos(3 * t))
-        ring = placed(bean * (1.3, 0.8), *middle, turn + np.pi / 2)
-        canvas.paint(canvas.patch([placed(bean * (1.5, 1.0), *middle, turn + np.pi / 2)]), turf * 0.9, number=None, opacity=0.8)
-        patch = canvas.patch([ring])
-        if patch is not None:
-            canvas.paint(patch, canvas.speckle(patch, sand, 0.03), number=None)
-    hole = canvas.patch([circle(*(at + rng.normal(0, 2, 2)), 0.3, 8)])
-    canvas.paint(hole, np.full(3, 235, np.float32), number=None)
 
 
 _SPORTS = {
@@ -264,7 +233,15 @@ def _place(
 ) -> None:
     rng = canvas.rng
     if what == "club":
-        add_building(canvas, *xy, rng.uniform(16, 40), rng.uniform(10, 20), angle, "block", height_m=rng.uniform(4, 9))
+        add_building(
+            canvas,
+            *xy,
+            rng.uniform(16, 40),
+            rng.uniform(10, 20),
+            angle,
+            "block",
+            height_m=rng.uniform(4, 9),
+        )
     elif what == "parking":
         streets.parking(canvas, *xy, 46, 34, angle)
     elif what == "baseball":

@@ -18,7 +18,14 @@ from inference_backend.training.scenes.palette import (
     pick,
 )
 
-_SHELLS = ((236, 236, 232), (222, 224, 222), (206, 208, 204), (196, 190, 174), (160, 166, 170), (150, 96, 70))
+_SHELLS = (
+    (236, 236, 232),
+    (222, 224, 222),
+    (206, 208, 204),
+    (196, 190, 174),
+    (160, 166, 170),
+    (150, 96, 70),
+)
 
 
 def tank(canvas: Canvas, x: float, y: float, radius: float, height: float | None = None) -> int:
@@ -47,12 +54,17 @@ def tank(canvas: Canvas, x: float, y: float, radius: float, height: float | None
         light = 1 + (0.2 if roof == "dome" else 0.0) * towards
     light -= 0.18 * (r > radius - max(0.35, canvas.gsd_m))
     colour = canvas.speckle(patch, base, rng.uniform(0.015, 0.05), "ground") * light[..., None]
-    canvas.paint(patch, np.clip(colour, 0, 252), number=number, semantic=SEMANTIC_BUILDING, above_shadow=True)
+    canvas.paint(
+        patch, np.clip(colour, 0, 252), number=number, semantic=SEMANTIC_BUILDING, above_shadow=True
+    )
     if floating:
         _floating_roof(canvas, x, y, radius, height, base)
     elif canvas.gsd_m < 0.5:
         spokes = [
-            strip(np.array([[x, y], [x + 0.97 * radius * np.cos(t), y + 0.97 * radius * np.sin(t)]]), 0.15)
+            strip(
+                np.array([[x, y], [x + 0.97 * radius * np.cos(t), y + 0.97 * radius * np.sin(t)]]),
+                0.15,
+            )
             for t in np.arange(0, 2 * np.pi, np.pi / int(rng.integers(3, 9)))
         ]
         canvas.paint(canvas.patch(spokes), base * 0.8, number=None, opacity=rng.uniform(0.1, 0.6))
@@ -60,7 +72,9 @@ def tank(canvas: Canvas, x: float, y: float, radius: float, height: float | None
     return number
 
 
-def _floating_roof(canvas: Canvas, x: float, y: float, radius: float, height: float, base: np.ndarray) -> None:
+def _floating_roof(
+    canvas: Canvas, x: float, y: float, radius: float, height: float, base: np.ndarray
+) -> None:
     """The deck inside the shell, with the shell's shadow on it and the ladder down to it."""
     rng = canvas.rng
     deck = canvas.patch([circle(x, y, radius - 0.5, 36)])
@@ -101,16 +115,31 @@ def tank_group(canvas: Canvas, frame: Frame, b: float, half: float) -> None:
     ]
     if rng.random() < 0.7:
         ends = np.array([-frame.reach, frame.reach])
-        lines = [strip(frame.xy(ends, np.full(2, c - step / 2)), 1.6) for c in np.arange(b - half, b + half, step)]
+        lines = [
+            strip(frame.xy(ends, np.full(2, c - step / 2)), 1.6)
+            for c in np.arange(b - half, b + half, step)
+        ]
         every = int(rng.integers(1, 3))
         lines += [
-            strip(frame.xy(np.full(2, a - step / 2), np.array([b - half - step / 2, b + half])), 1.6)
+            strip(
+                frame.xy(np.full(2, a - step / 2), np.array([b - half - step / 2, b + half])), 1.6
+            )
             for a in np.arange(-frame.reach, frame.reach, step * every)
         ]
         canvas.cast_shadow(lines, 1.2, 0.7)
-        canvas.paint(canvas.patch(lines), wall, number=0, semantic=nature.SEMANTIC_BARE, above_shadow=True)
-    pipes = [strip(frame.xy(np.array([-frame.reach, frame.reach]), np.full(2, b - half + step * 0.5 + k)), 0.4) for k in (0, 0.9, 1.8)]
-    canvas.paint(canvas.patch(pipes), np.full(3, rng.uniform(130, 210), np.float32), number=0, opacity=0.9)
+        canvas.paint(
+            canvas.patch(lines), wall, number=0, semantic=nature.SEMANTIC_BARE, above_shadow=True
+        )
+    pipes = [
+        strip(
+            frame.xy(np.array([-frame.reach, frame.reach]), np.full(2, b - half + step * 0.5 + k)),
+            0.4,
+        )
+        for k in (0, 0.9, 1.8)
+    ]
+    canvas.paint(
+        canvas.patch(pipes), np.full(3, rng.uniform(130, 210), np.float32), number=0, opacity=0.9
+    )
     common = rng.random() < 0.6
     for a, c in cells:
         xy = frame.xy(a, c)
@@ -138,4 +167,6 @@ def tank_farm(canvas: Canvas, biome: Biome) -> None:
         if rng.random() < 0.7 and inside(canvas, xy, 30):
             style = choose(rng, (("hall", 0.7), ("block", 0.3)))
             base = pick(rng, ROOFS["metal"] + ROOFS["membrane"])
-            add_building(canvas, *xy, rng.uniform(12, 30), rng.uniform(8, 18), frame.angle, style, base=base)
+            add_building(
+                canvas, *xy, rng.uniform(12, 30), rng.uniform(8, 18), frame.angle, style, base=base
+            )

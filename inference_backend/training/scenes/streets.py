@@ -10,7 +10,15 @@ from inference_backend.training.scenes.palette import ASPHALT, colour_name, pick
 from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, SEMANTIC_ROAD, road
 
 SEMANTIC_SPORT = 11
-__all__ = ["SEMANTIC_PAVED", "SEMANTIC_ROAD", "SEMANTIC_SPORT", "court", "parking", "road", "tarmac"]
+__all__ = [
+    "SEMANTIC_PAVED",
+    "SEMANTIC_ROAD",
+    "SEMANTIC_SPORT",
+    "court",
+    "parking",
+    "road",
+    "tarmac",
+]
 
 
 def tarmac(canvas: Canvas) -> np.ndarray:

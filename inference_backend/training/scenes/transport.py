@@ -31,7 +31,9 @@ def carriageway(
     lane = (width - 4.0) / lanes
     middles = (np.arange(lanes) + 0.5 - lanes / 2) * lane
     stain = canvas.patch([strip(line, 0.9, m) for m in middles])
-    canvas.paint(stain, tone * rng.choice([0.84, 0.92, 1.06]), number=None, opacity=rng.uniform(0.2, 0.8))
+    canvas.paint(
+        stain, tone * rng.choice([0.84, 0.92, 1.06]), number=None, opacity=rng.uniform(0.2, 0.8)
+    )
     shoulder = canvas.patch([strip(line, 1.7, side * (width / 2 - 0.85)) for side in (-1, 1)])
     canvas.paint(shoulder, tone * rng.uniform(0.85, 1.12), number=None, opacity=0.7)
     if tone.mean() > 135 and canvas.gsd_m < 0.4:
@@ -80,8 +82,15 @@ def bridge(
     rails = [strip(line, 0.5, side * (width / 2 - 0.25)) for side in (-1, 1)]
     canvas.paint(canvas.patch(rails), np.clip(tone * rng.uniform(1.1, 1.4), 0, 240), number=None)
     if canvas.gsd_m < 0.7:
-        rings = dashes(canvas, line, 0.0) + [strip(line, 0.18, s * (width / 2 - 1.2)) for s in (-1, 1)]
-        canvas.paint(canvas.patch(rings), np.full(3, 220, np.float32), number=None, opacity=rng.uniform(0.3, 0.9))
+        rings = dashes(canvas, line, 0.0) + [
+            strip(line, 0.18, s * (width / 2 - 1.2)) for s in (-1, 1)
+        ]
+        canvas.paint(
+            canvas.patch(rings),
+            np.full(3, 220, np.float32),
+            number=None,
+            opacity=rng.uniform(0.3, 0.9),
+        )
     return number
 
 
@@ -92,7 +101,9 @@ def drive(canvas: Canvas, frame: Frame, b: float, per_100m: float, turned: bool)
         a = rng.uniform(-1, 1) * frame.reach
         xy = frame.xy(a, b)
         if inside(canvas, xy, 8):
-            craft.vehicle(canvas, *xy, frame.heading(a) + (np.pi if turned else 0), choose(rng, _FLEET))
+            craft.vehicle(
+                canvas, *xy, frame.heading(a) + (np.pi if turned else 0), choose(rng, _FLEET)
+            )
 
 
 def verge(canvas: Canvas, biome: Biome, keep_off: np.ndarray, chance: float) -> None:
@@ -184,7 +195,9 @@ def _beside(canvas: Canvas, frame: Frame, shift: float, half: float, biome: Biom
             xy = frame.xy(a, shift + side * (half + rng.uniform(20, 45)))
             size = (14, 10) if style == "house" else (40, 24)
             if inside(canvas, xy, 30) and rng.random() < 0.75:
-                add_building(canvas, *xy, *(np.array(size) * rng.uniform(0.7, 1.1)), frame.angle, style)
+                add_building(
+                    canvas, *xy, *(np.array(size) * rng.uniform(0.7, 1.1)), frame.angle, style
+                )
 
 
 def roundabout(canvas: Canvas, biome: Biome) -> None:
@@ -203,14 +216,26 @@ def roundabout(canvas: Canvas, biome: Biome) -> None:
     clearing = canvas.patch([circle(*middle, outer + 14, 40)])
     if clearing is not None:
         canvas.shadow[clearing.window] *= 1 - clearing.alpha
-        canvas.paint(clearing, canvas.speckle(clearing, pick(rng, biome.grass), 0.08), number=0, semantic=nature.SEMANTIC_GRASS)
+        canvas.paint(
+            clearing,
+            canvas.speckle(clearing, pick(rng, biome.grass), 0.08),
+            number=0,
+            semantic=nature.SEMANTIC_GRASS,
+        )
     walk = canvas.patch([circle(*middle, outer + 3, 48)])
     canvas.paint(walk, pick(rng, PAVING), number=0, semantic=SEMANTIC_PAVED)
     width = rng.uniform(7, 12)
     reach = 1.5 * canvas.side_m
     for turn in turns:
         s = np.linspace(outer * 0.7, reach, 24)[:, None]
-        bow = 0.00005 * rng.normal() * canvas.side_m * s**2 * np.array([[-np.sin(turn), np.cos(turn)]]) * 0.1
+        bow = (
+            0.00005
+            * rng.normal()
+            * canvas.side_m
+            * s**2
+            * np.array([[-np.sin(turn), np.cos(turn)]])
+            * 0.1
+        )
         road(canvas, middle + s * np.array([np.cos(turn), np.sin(turn)]) + bow, width, number, tone)
     ring = canvas.patch([circle(*middle, outer, 64)])
     if ring is not None:
@@ -225,7 +250,11 @@ def roundabout(canvas: Canvas, biome: Biome) -> None:
     for turn in turns:
         for s in np.arange(outer + 8, reach, 1):
             if rng.random() < 0.02:
-                xy = middle + s * np.array([np.cos(turn), np.sin(turn)]) + 0.25 * width * np.array([-np.sin(turn), np.cos(turn)])
+                xy = (
+                    middle
+                    + s * np.array([np.cos(turn), np.sin(turn)])
+                    + 0.25 * width * np.array([-np.sin(turn), np.cos(turn)])
+                )
                 if inside(canvas, xy, 6):
                     craft.vehicle(canvas, *xy, turn, choose(rng, _FLEET))
 
@@ -238,11 +267,15 @@ def _island(canvas: Canvas, middle: np.ndarray, radius: float, biome: Biome) -> 
     if island is None:
         return
     tone = pick(rng, biome.grass + biome.soil[:1])
-    canvas.paint(island, canvas.speckle(island, tone, 0.08), number=0, semantic=nature.SEMANTIC_GRASS)
+    canvas.paint(
+        island, canvas.speckle(island, tone, 0.08), number=0, semantic=nature.SEMANTIC_GRASS
+    )
     trees.grove(canvas, *middle, radius * 0.35, int(rng.integers(0, 9)), biome)
 
 
-def _splitters(canvas: Canvas, middle: np.ndarray, outer: float, turns: np.ndarray, biome: Biome) -> None:
+def _splitters(
+    canvas: Canvas, middle: np.ndarray, outer: float, turns: np.ndarray, biome: Biome
+) -> None:
     """Islands that part the lanes of each arm, and zebra stripes."""
     rng = canvas.rng
     tone = pick(rng, PAVING + biome.grass[:1])

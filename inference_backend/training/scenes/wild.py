@@ -14,7 +14,14 @@ from inference_backend.training.scenes.nature import SEMANTIC_BARE
 from inference_backend.training.scenes.noise import noise, streaks
 from inference_backend.training.scenes.palette import ASPHALT, Biome, colour_name, pick
 
-_ROCK = ((196, 184, 166), (176, 166, 152), (214, 206, 192), (168, 144, 118), (150, 146, 142), (196, 160, 124))
+_ROCK = (
+    (196, 184, 166),
+    (176, 166, 152),
+    (214, 206, 192),
+    (168, 144, 118),
+    (150, 146, 142),
+    (196, 160, 124),
+)
 
 
 def cover(canvas: Canvas, signed_m: np.ndarray) -> Patch:
@@ -42,7 +49,9 @@ def forest(canvas: Canvas, biome: Biome) -> None:
         _lane(canvas, biome, frame)
     if rng.random() < 0.25:
         xy = rng.uniform(0.2, 0.8, 2) * canvas.side_m
-        add_building(canvas, *xy, rng.uniform(6, 16), rng.uniform(5, 10), rng.uniform(0, 3), "house")
+        add_building(
+            canvas, *xy, rng.uniform(6, 16), rng.uniform(5, 10), rng.uniform(0, 3), "house"
+        )
     field = noise(rng, side, side, "cloud") + rng.uniform(0.1, 2.2)
     keep = np.where(canvas.semantic == streets.SEMANTIC_ROAD, -1.0, 1.0)
     keep[canvas.instances > 0] = -1
@@ -94,17 +103,29 @@ def quarry(canvas: Canvas, biome: Biome) -> None:
     value = 1 + wall * (0.45 * facing - 0.12) + 0.05 * np.sin(level * 2.1)
     value += rng.uniform(0.04, 0.12) * noise(rng, side, side, "ground")
     value += rng.uniform(0.02, 0.08) * noise(rng, side, side, "grain")
-    canvas.paint(patch, rock * value[..., None], number=number, semantic=SEMANTIC_BARE, above_shadow=True)
+    canvas.paint(
+        patch, rock * value[..., None], number=number, semantic=SEMANTIC_BARE, above_shadow=True
+    )
     if rng.random() < 0.4:
-        ring = circle(cx, cy, reach * rng.uniform(0.12, 0.3), 40, 1 + 0.12 * np.sin(np.linspace(0, 12.6, 40)))
+        ring = circle(
+            cx, cy, reach * rng.uniform(0.12, 0.3), 40, 1 + 0.12 * np.sin(np.linspace(0, 12.6, 40))
+        )
         water = canvas.patch([ring])
         tone = pick(rng, ((70, 130, 130), (96, 150, 140), (60, 90, 90), (120, 150, 130)))
         if water is not None:
             lake = canvas.new_id("lake", colour=colour_name(tone))
             canvas.paint(water, canvas.speckle(water, tone, 0.04, "cloud"), number=lake, semantic=5)
     turn = np.linspace(0, rng.uniform(1.5, 4), 30)
-    spiral = np.stack([cx + (0.35 + 0.17 * turn) * reach * np.cos(turn), cy + (0.35 + 0.17 * turn) * reach * np.sin(turn)], 1)
-    canvas.paint(canvas.patch([strip(spiral, rng.uniform(5, 9))]), rock * 1.12, number=None, opacity=0.7)
+    spiral = np.stack(
+        [
+            cx + (0.35 + 0.17 * turn) * reach * np.cos(turn),
+            cy + (0.35 + 0.17 * turn) * reach * np.sin(turn),
+        ],
+        1,
+    )
+    canvas.paint(
+        canvas.patch([strip(spiral, rng.uniform(5, 9))]), rock * 1.12, number=None, opacity=0.7
+    )
     for _ in range(int(rng.integers(2, 9))):
         at = np.array([cx, cy]) + rng.normal(0, 0.3 * reach, 2)
         _spoil(canvas, *at, rng.uniform(3, 11), rock, number)
@@ -113,10 +134,14 @@ def quarry(canvas: Canvas, biome: Biome) -> None:
         craft.vehicle(canvas, *spiral[k], turn[k] + np.pi / 2, "truck")
     if rng.random() < 0.5:
         at = np.array([cx, cy]) + rng.normal(0, 0.45 * reach, 2)
-        add_building(canvas, *at, rng.uniform(10, 30), rng.uniform(6, 12), rng.uniform(0, 3), "hall")
+        add_building(
+            canvas, *at, rng.uniform(10, 30), rng.uniform(6, 12), rng.uniform(0, 3), "hall"
+        )
 
 
-def _spoil(canvas: Canvas, x: float, y: float, radius: float, rock: np.ndarray, number: int) -> None:
+def _spoil(
+    canvas: Canvas, x: float, y: float, radius: float, rock: np.ndarray, number: int
+) -> None:
     """A cone of crushed stone, part of the quarry."""
     ring = circle(x, y, radius, 20, canvas.rng.uniform(0.85, 1.12, 20))
     patch = canvas.patch([ring])
@@ -128,7 +153,9 @@ def _spoil(canvas: Canvas, x: float, y: float, radius: float, rock: np.ndarray, 
     sun = canvas.sun.direction
     light = 1 + 0.4 * np.clip((u * sun[0] + v * sun[1]) / (np.hypot(u, v) + 0.3), -1, 1)
     tone = rock * canvas.rng.uniform(0.75, 1.15)
-    canvas.paint(patch, canvas.speckle(patch, tone, 0.05) * light[..., None], number=None, above_shadow=True)
+    canvas.paint(
+        patch, canvas.speckle(patch, tone, 0.05) * light[..., None], number=None, above_shadow=True
+    )
 
 
 def _surroundings(canvas: Canvas, biome: Biome) -> None:
@@ -137,7 +164,9 @@ def _surroundings(canvas: Canvas, biome: Biome) -> None:
     side = canvas.size_px
     if rng.random() < 0.7:
         field = noise(rng, side, side, "cloud") + rng.uniform(-0.6, 1.2)
-        canopy(canvas, cover(canvas, field * 10), biome, rng.uniform(1.6, 4.5), rng.uniform(0.3, 1.0))
+        canopy(
+            canvas, cover(canvas, field * 10), biome, rng.uniform(1.6, 4.5), rng.uniform(0.3, 1.0)
+        )
     else:
         shrubs(canvas, None, biome, rng.uniform(100, 900))
 
@@ -158,7 +187,9 @@ def landslide(canvas: Canvas, biome: Biome) -> None:
         c, s = np.cos(angle), np.sin(angle)
         u = ((x - cx) * c + (y - cy) * s) / length
         v = (y - cy) * c - (x - cx) * s + 0.12 * length * np.sin(4 * u + rng.uniform(0, 6))
-        half = width * (0.35 + 0.4 * np.clip(u + 0.5, 0, 1)) * np.sqrt(np.clip(1 - (2 * u) ** 6, 0, 1))
+        half = (
+            width * (0.35 + 0.4 * np.clip(u + 0.5, 0, 1)) * np.sqrt(np.clip(1 - (2 * u) ** 6, 0, 1))
+        )
         signed = half - np.abs(v) + 0.12 * width * noise(rng, side, side, "ground")
         patch = cover(canvas, np.where(np.abs(u) < 0.5, signed, -1.0))
         soil = pick(rng, (*biome.soil, *_ROCK, (170, 130, 92), (150, 116, 88)))
@@ -175,7 +206,13 @@ def landslide(canvas: Canvas, biome: Biome) -> None:
         canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BARE, above_shadow=True)
         for _ in range(int(rng.integers(0, 60))):
             at = rng.normal(0, 0.2, 2) * (length, width)
-            ring = circle(cx + at[0] * c - at[1] * s, cy + at[0] * s + at[1] * c, rng.uniform(0.4, 1.8), 7, rng.uniform(0.6, 1.3, 7))
+            ring = circle(
+                cx + at[0] * c - at[1] * s,
+                cy + at[0] * s + at[1] * c,
+                rng.uniform(0.4, 1.8),
+                7,
+                rng.uniform(0.6, 1.3, 7),
+            )
             canvas.shade(canvas.patch([ring + canvas.sun.shadow_per_m * 0.6]), 0.6)
             canvas.paint(canvas.patch([ring]), soil * rng.uniform(0.7, 1.2), number=None)
 
