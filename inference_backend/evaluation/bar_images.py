@@ -13,6 +13,7 @@ import numpy as np
 from affine import Affine
 
 from inference_backend.errors import InvalidInput
+from inference_backend.training.real_sets import read_rgb
 
 IGNORE = 255
 BAR_CRS = "EPSG:32636"
@@ -84,6 +85,8 @@ def read_photo(path: Path) -> np.ndarray:
 
     if not path.is_file():
         raise InvalidInput(f"'{path}' is missing; give the folder that holds the real sets.")
+    if path.suffix != ".tif":
+        return read_rgb(path)
     with rasterio.open(path) as dataset:
         return np.ascontiguousarray(dataset.read([1, 2, 3]).transpose(1, 2, 0))
 

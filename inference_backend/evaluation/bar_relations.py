@@ -9,7 +9,9 @@ import numpy as np
 
 from inference_backend.evaluation.bar_images import IGNORE
 
-CLEARLY_LARGER, CLEAR_GAP_M, NEARLY = 1.2, 4.0, 0.12
+CLEARLY_LARGER, NEARLY = 1.2, 0.12
+CLEAR_GAP_M, CLEAR_GAP_PX = 2.0, 3.0
+USUAL_SIZE_M2 = 150
 SIZES_M2 = (30, 60, 100, 150, 250, 400, 700)
 NEAR_M = (10, 20, 40)
 SIDES = {
@@ -55,7 +57,8 @@ def relation_truths(
     known = measure_buildings(instances, gsd_m)
     if len(known.idents) < 4:
         return {}
-    chosen = _superlatives(known) | _larger(known)
+    gap_m = max(CLEAR_GAP_M, CLEAR_GAP_PX * gsd_m)
+    chosen = _superlatives(known, gap_m) | _larger(known)
     if road is not None and road.any():
         chosen |= _near(known, instances, road, gsd_m)
     truths = {}
@@ -70,7 +73,7 @@ Choice = tuple[np.ndarray, np.ndarray]
 _NONE = np.zeros(0, int)
 
 
-def _superlatives(known: Buildings) -> dict[str, Choice]:
+def _superlatives(known: Buildings, gap_m: float) -> dict[str, Choice]:
     found: dict[str, Choice] = {}
     order = np.argsort(-known.areas_m2)
     largest = known.areas_m2[order]
@@ -85,7 +88,7 @@ def _superlatives(known: Buildings) -> dict[str, Choice]:
         gap = abs(known.centres_m[by_centre[0], axis] - known.centres_m[by_centre[1], axis])
         edges = sign * known.boxes_m[:, axis + (2 if sign > 0 else 0)]
         # A long house may reach farther than one whose middle lies farther: such a pair is not asked about.
-        if gap >= CLEAR_GAP_M and edges[by_centre[0]] >= edges.max() - 1e-6:
+        if gap >= gap_m and edges[by_centre[0]] >= edges.max() - 1e-6:
             found[f"the {word} building"] = known.idents[by_centre[:1]], _NONE
     return found
 
@@ -101,6 +104,9 @@ def _larger(known: Buildings) -> dict[str, Choice]:
                 known.idents[larger],
                 known.idents[doubtful],
             )
+    usual = f"buildings larger than {USUAL_SIZE_M2} m²"
+    if usual in found:
+        return {usual: found[usual]}
     middle = list(found.items())
     return dict(middle[len(middle) // 2 :][:1])
 

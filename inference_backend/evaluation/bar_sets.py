@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from inference_backend.errors import InvalidInput
@@ -30,8 +31,9 @@ from inference_backend.training.text_sets import UNKNOWN, TextImage, dubai, kamp
 
 HAND_LABELS = Path(__file__).resolve().parents[2] / "tests" / "data" / "hand_labels"
 ROOF_GSD_M, ROAD_GSD_M, TREE_GSD_M, SOLAR_GSD_M = 0.13, 0.2, 0.5, 0.2
-KAMPALA_WINDOW_PX, DUBAI_WINDOW_PX, DUBAI_STEP_PX = 384, 320, 400
-LEAST_BUILDINGS, MOST_BUILDINGS = 6, 90
+KAMPALA_WINDOW_PX, KAMPALA_STEP_PX = 256, 110
+DUBAI_WINDOW_PX, DUBAI_STEP_PX, DUBAI_MOST_WINDOWS = 256, 300, 20
+LEAST_BUILDINGS, MOST_BUILDINGS = 5, 60
 SOLAR_PHOTOS = (
     *("denseresidential", "mediumresidential", "sparseresidential", "buildings"),
     *("mobilehomepark", "parkinglot"),
@@ -40,14 +42,15 @@ SOLAR_PHOTOS = (
 
 def bar_sets(root: Path, labels: Path = HAND_LABELS) -> Iterable[BarSet]:
     """Every set, made when its turn comes. Raises InvalidInput where `root` or `labels` lacks what it needs."""
-    yield buildings_set(root)
-    yield roads_set(root, labels)
+    buildings, roads, solar = buildings_set(root), roads_set(root, labels), solar_set(root)
+    yield buildings
+    yield roads
     yield trees_set(root, labels)
     yield neon_set(root)
-    yield solar_set(root)
+    yield solar
     yield real_solar_set(root, labels)
     yield relations_set(root)
-    yield questions_set(root, labels)
+    yield questions_set([*buildings.images, *roads.images, *solar.images])
     yield absent_set(root)
     yield present_set(root)
 
@@ -113,11 +116,8 @@ def relations_set(root: Path) -> BarSet:
     return BarSet("relations and superlatives", "giou", 0.45, images, prompts)
 
 
-def questions_set(root: Path, labels: Path) -> BarSet:
-    """Questions, each beside the class prompt whose masks it shares."""
-    images = [_kampala(root)]
-    images += hand_labelled(root, labels / "roads.json", ROAD_GSD_M)
-    images += solar_set(root).images
+def questions_set(images: list[BarImage]) -> BarSet:
+    """Questions, each beside the class prompt whose masks it shares, over the images of those classes."""
     pairs = (
         ("Where do people live?", "buildings", "building"),
         ("Where can cars drive?", "roads", "road"),
@@ -158,32 +158,51 @@ def _kampala_windows(root: Path) -> Iterator[BarImage]:
     rgb = resampled(image.rgb, image.gsd_m, ROOF_GSD_M)
     instances = resampled_mask(image.instances, rgb)
     unsure = resampled_mask(image.leaves, rgb) == UNKNOWN
-    last = rgb.shape[0] - KAMPALA_WINDOW_PX
-    for y in (0, last):
-        for x in (0, last):
+    places = range(0, rgb.shape[0] - KAMPALA_WINDOW_PX + 1, KAMPALA_STEP_PX)
+    for y in places:
+        for x in places:
             part = np.s_[y : y + KAMPALA_WINDOW_PX, x : x + KAMPALA_WINDOW_PX]
             truth = relation_truths(_without_slivers(instances[part], 60), unsure[part], ROOF_GSD_M)
             name = f"{image.name} at {x}, {y}"
             yield BarImage(name, rgb[part], ROOF_GSD_M, truth, instances[part])
 
 
-def _dubai_windows(root: Path) -> Iterator[BarImage]:
-    """Windows of a fixed grid that show a countable number of buildings, most of them whole."""
+def _dubai_windows(root: Path) -> list[BarImage]:
+    """Windows of a fixed grid with some buildings: those whose patches look most like single buildings."""
+    found: list[tuple[float, BarImage]] = []
     for image in dubai(root, held_out=True):
         height, width = image.leaves.shape
         for y in range(0, height - DUBAI_WINDOW_PX + 1, DUBAI_STEP_PX):
             for x in range(0, width - DUBAI_WINDOW_PX + 1, DUBAI_STEP_PX):
                 part = np.s_[y : y + DUBAI_WINDOW_PX, x : x + DUBAI_WINDOW_PX]
                 instances = _without_slivers(image.instances[part], 30)
-                count = len(np.unique(instances)) - 1
-                if not LEAST_BUILDINGS <= count <= MOST_BUILDINGS:
+                if not LEAST_BUILDINGS <= len(np.unique(instances)) - 1 <= MOST_BUILDINGS:
                     continue
-                leaves = image.leaves[part]
-                small = (leaves == leaf_index("building")) & (instances == 0)
-                road = leaves == leaf_index("road")
-                truth = relation_truths(instances, (leaves == UNKNOWN) | small, image.gsd_m, road)
+                truth = _dubai_truths(image, instances, part)
                 name = f"{image.name} at {x}, {y}"
-                yield BarImage(name, image.rgb[part], image.gsd_m, truth, instances)
+                window = BarImage(name, image.rgb[part], image.gsd_m, truth, instances)
+                found.append((_compactness(instances), window))
+    found.sort(key=lambda pair: -pair[0])
+    return [window for _, window in found[:DUBAI_MOST_WINDOWS]]
+
+
+def _dubai_truths(
+    image: TextImage, instances: np.ndarray, part: tuple[slice, slice]
+) -> dict[str, np.ndarray]:
+    leaves = image.leaves[part]
+    small = (leaves == leaf_index("building")) & (instances == 0)
+    road = leaves == leaf_index("road")
+    return relation_truths(instances, (leaves == UNKNOWN) | small, image.gsd_m, road)
+
+
+def _compactness(instances: np.ndarray) -> float:
+    """Mean share that patches fill of their turned boxes: terraces that the set paints as one patch fill less."""
+    shares = []
+    for ident in np.unique(instances)[1:]:
+        ys, xs = np.nonzero(instances == ident)
+        (_, (width, height), _) = cv2.minAreaRect(np.stack([xs, ys], 1).astype(np.float32))
+        shares.append(len(xs) / ((width + 1) * (height + 1)))
+    return float(np.mean(shares))
 
 
 def _without_slivers(instances: np.ndarray, least_px: int) -> np.ndarray:

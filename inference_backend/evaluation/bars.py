@@ -117,6 +117,10 @@ def _giou(scored: Scored) -> tuple[float, dict[str, float]]:
     for case, _ in scored:
         by_text.setdefault(case.text, []).append(case.iou)
     details = {text: float(np.mean(ious)) for text, ious in sorted(by_text.items())}
+    by_place: dict[str, list[float]] = {}
+    for case, _ in scored:
+        by_place.setdefault(case.image.split("/")[0], []).append(case.iou)
+    details |= {place: float(np.mean(ious)) for place, ious in by_place.items()}
     details["refused"] = float(np.mean([bool(case.refused) for case, _ in scored]))
     return float(np.mean([case.iou for case, _ in scored])), details
 
@@ -137,7 +141,7 @@ def _shares(scored: Scored, right: Callable[[CaseScore], bool]) -> tuple[float, 
     return float(np.mean([hit for hits in by_text.values() for hit in hits])), details
 
 
-def _questions(scored: Scored) -> tuple[float, dict[str, float]]:
+def _questions(scored: Scored) -> tuple[float | None, dict[str, float]]:
     """The largest loss of a question against its class prompt."""
     by_text: dict[str, list[CaseScore]] = {}
     likes: dict[str, str] = {}
@@ -146,11 +150,12 @@ def _questions(scored: Scored) -> tuple[float, dict[str, float]]:
         if prompt.like:
             likes[prompt.text] = prompt.like
     details = {text: union_iou(cases) for text, cases in by_text.items()}
-    gap = max(details[like] - details[text] for text, like in likes.items())
-    return gap, details
+    # Where the class itself is not found, that its question is not found either proves nothing.
+    gaps = [details[like] - details[text] for text, like in likes.items() if details[like] > 0]
+    return max(gaps, default=None), details
 
 
-_MEASURES: Mapping[str, Callable[[Scored], tuple[float, dict[str, float]]]] = {
+_MEASURES: Mapping[str, Callable[[Scored], tuple[float | None, dict[str, float]]]] = {
     "class_iou": _class_iou,
     "giou": _giou,
     "absent": _absent,

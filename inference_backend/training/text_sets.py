@@ -85,10 +85,11 @@ def dubai(root: Path, held_out: bool = False) -> Iterator[TextImage]:
         if (path.parts[-3] == real_sets.DUBAI_HELD_OUT_TILE) != held_out:
             continue
         rgb = read_rgb(path)
-        painted = read_rgb(path.parents[1] / "masks" / f"{path.stem}.png").astype(int)
+        painted = read_rgb(path.parents[1] / "masks" / f"{path.stem}.png")
         leaves = np.full(rgb.shape[:2], UNKNOWN, np.uint8)
         for name, colour in real_sets.DUBAI_COLOURS.items():
-            leaves[np.abs(painted - colour).sum(2) < 30] = leaf_index(DUBAI_LEAVES[name])
+            low, high = np.array(colour) - 10, np.array(colour) + 10
+            leaves[cv2.inRange(painted, low, high) > 0] = leaf_index(DUBAI_LEAVES[name])
         instances, instance_leaf = connected(leaves, ("building",), least_px=40)
         yield TextImage(
             rgb,
