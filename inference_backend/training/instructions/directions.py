@@ -87,7 +87,7 @@ def _senses() -> dict[str, tuple[int, int]]:
 _SENSE = _senses()
 # "below 80 m²" is a size and "on top of" a place; "up" alone is no side.
 _BEFORE = {"top": r"(?<!\bon )"}
-_AFTER = {"above": r"(?! *\d)", "below": r"(?! *\d)"}
+_AFTER = {"above": r"(?! *\d)", "below": r"(?! *\d)", "lower": r"(?! than)"}
 _WORDS = re.compile(
     "|".join(
         [
