@@ -6,6 +6,7 @@ import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, Patch, circle, rectangle
 from inference_backend.training.scenes.footprints import choose, footprint
+from inference_backend.training.scenes.helipad import helipad
 from inference_backend.training.scenes.palette import ROOFS, colour_name, pick
 from inference_backend.training.scenes.roofs import Wing, face_light, paint_material, roof_faces
 from inference_backend.training.scenes.solar import roof_array
@@ -44,6 +45,7 @@ def add_building(
     material: str | None = None,
     form: str | None = None,
     number: int = 0,
+    helipad_chance: float = 0.0,
 ) -> int:
     """Paint one building and return its instance id (0 when it lies outside). `number` adds a part to another."""
     rng = canvas.rng
@@ -83,6 +85,9 @@ def add_building(
     if form == "flat":
         _parapet(canvas, wings, base)
         _flat_furniture(canvas, wings, solar_chance, number)
+        if min(wings[0].length, wings[0].width) > 13 and rng.random() < helipad_chance:
+            radius = min(wings[0].length, wings[0].width) * rng.uniform(0.25, 0.42)
+            helipad(canvas, wings[0].cx, wings[0].cy, wings[0].angle, min(radius, 12.0))
     else:
         _pitched_furniture(canvas, wings[0], style)
         if rng.random() < solar_chance:

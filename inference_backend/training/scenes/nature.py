@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
+from inference_backend.training.scenes.canvas import Canvas, circle, placed, rectangle, strip
 from inference_backend.training.scenes.noise import noise
 from inference_backend.training.scenes.palette import FIELD, WATER, Biome, colour_name, pick
 from inference_backend.training.scenes.trees import SEMANTIC_TREE
@@ -149,8 +149,8 @@ def water_body(canvas: Canvas, ring: np.ndarray, name: str, biome: Biome) -> int
     return number
 
 
-def heap(canvas: Canvas, x: float, y: float, radius: float, biome: Biome) -> None:
-    """A heap of earth or sand, lit from the sun's side."""
+def heap(canvas: Canvas, x: float, y: float, radius: float, biome: Biome, number: int = 0) -> None:
+    """A heap of earth or sand, lit from the sun's side; part of the object `number`."""
     rng = canvas.rng
     ring = circle(x, y, radius, 16, rng.uniform(0.75, 1.2, 16))
     patch = canvas.patch([ring])
@@ -161,7 +161,7 @@ def heap(canvas: Canvas, x: float, y: float, radius: float, biome: Biome) -> Non
     sun = canvas.sun.direction
     light = 1 + 0.35 * np.clip((u * sun[0] + v * sun[1]) / radius, -1, 1)
     colour = canvas.speckle(patch, pick(rng, biome.soil), 0.10) * light[..., None]
-    canvas.paint(patch, colour, number=0, semantic=SEMANTIC_BARE, above_shadow=True)
+    canvas.paint(patch, colour, number=number, semantic=SEMANTIC_BARE, above_shadow=True)
 
 
 def pool(canvas: Canvas, x: float, y: float, angle: float) -> int:
@@ -177,12 +177,17 @@ def pool(canvas: Canvas, x: float, y: float, angle: float) -> int:
         0.04,
         SEMANTIC_BARE,
     )
-    if rng.random() < 0.4:
-        ring = circle(
-            0, 0, 0.5, 20, 1 + 0.15 * np.sin(np.linspace(0, 4 * np.pi, 20) + rng.uniform(0, 6))
-        )
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        ring = (ring * (length, width)) @ turn + (x, y)
+    form = rng.random()
+    theta = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+    if form < 0.25:
+        wobble = 1 + 0.15 * np.sin(2 * theta + rng.uniform(0, 6))
+        ring = placed(circle(0, 0, 0.5, 28, wobble) * (length, width), x, y, angle)
+    elif form < 0.4:
+        # A kidney: drawn in on one side.
+        wobble = 1 - rng.uniform(0.25, 0.45) * np.exp(-((theta - np.pi / 2) ** 2) / 0.5)
+        ring = placed(circle(0, 0, 0.5, 28, wobble) * (length, width * 1.15), x, y, angle)
+    elif form < 0.47:
+        ring = circle(x, y, width / 2, 28)
     else:
         ring = rectangle(x, y, length, width, angle)
     patch = canvas.patch([ring])

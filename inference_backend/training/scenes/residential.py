@@ -51,6 +51,7 @@ def suburb(canvas: Canvas, biome: Biome) -> None:
     colour = pick(rng, biome.soil if unpaved else ASPHALT)
     street_grid(canvas, frame, cuts_a, cuts_b, road_w, colour, unpaved)
     traffic(canvas, frame, cuts_b, road_w, 1.5)
+    streets.kerbside(canvas, frame, cuts_b, road_w)
     roof = pick(rng, ROOFS[choose(rng, (("tile", 0.5), ("shingle", 0.5)))])
     quarter = _Quarter(
         style="desert" if biome.name == "desert" and rng.random() < 0.8 else "house",
@@ -69,6 +70,8 @@ def suburb(canvas: Canvas, biome: Biome) -> None:
             plant = trees.add_clump if rng.random() < 0.25 else trees.add_tree
             at = lot.at(rng.uniform(-0.5, 0.5), rng.choice([-0.45, 0.42]))
             plant(canvas, *at, rng.uniform(0.8, 4.2), biome)
+    if rng.random() < 0.45:
+        trees.avenue(canvas, [frame.along_a(b) for b in cuts_b], road_w / 2 + 1.2, biome)
 
 
 def _garden(canvas: Canvas, lot: Plot, quarter: _Quarter, biome: Biome) -> None:

@@ -11,6 +11,7 @@ from inference_backend.training.scenes.canvas import Canvas, Sun
 from inference_backend.training.scenes.layouts import LAYOUTS
 from inference_backend.training.scenes.nature import clutter, ground, weather
 from inference_backend.training.scenes.palette import BIOMES, Biome, colour_name
+from inference_backend.training.scenes.season import snowfall
 from inference_backend.training.scenes.sensor import expose
 
 KINDS = tuple(LAYOUTS)
@@ -32,8 +33,9 @@ SEMANTIC_NAMES = (
     "railway",
     "beach",
 )
-_WIDE = ("downtown", "industrial", "rural", "leisure", "waterside")
+_WIDE = ("downtown", "industrial", "rural", "leisure", "waterside", "wind farm", "golf", "quarry")
 # Where each kind of place is seen; any other pair would look out of place.
+_NO_SNOW = ("beach", "golf", "sports", "orchard", "greenhouses", "chaparral", "landslide")
 _BIOMES_OF = {
     "informal": ("tropical", "desert", "grey town", "dry summer"),
     "village": ("tropical", "tropical", "dry summer", "temperate", "desert"),
@@ -63,7 +65,7 @@ class Scene:
 def make_scene(
     seed: int, size_px: int = 512, gsd_m: float | None = 0.2, kind: str | None = None
 ) -> Scene:
-    """The scene of `seed`: the same arguments give the same arrays. `gsd_m` None draws one from 0.07 to 0.6.
+    """The scene of `seed`: the same arguments give the same arrays. `gsd_m` None draws one from 0.07 to 1.
 
     `kind` is one of `KINDS`, or None to draw one. Raises InvalidInput for an unknown kind or a size below 32.
     """
@@ -73,7 +75,7 @@ def make_scene(
         raise InvalidInput(f"A scene needs at least 32 pixels a side, not {size_px}.")
     rng = np.random.default_rng(seed)
     if gsd_m is None:
-        gsd_m = float(np.exp(rng.uniform(np.log(0.07), np.log(0.6))))
+        gsd_m = float(np.exp(rng.uniform(np.log(0.07), np.log(1.0))))
     if kind is None:
         # A small window holds a house or two: places of large things would leave it empty.
         small = size_px * gsd_m < 90
@@ -90,8 +92,15 @@ def make_scene(
     clutter(canvas, biome)
     LAYOUTS[kind][0](canvas, biome)
     weather(canvas)
+    if biome.name == "snow":
+        snowfall(canvas)
     rgb = expose(rng, canvas.lit())
     classes, attributes = _visible(canvas, rgb)
+    if biome.name == "snow":
+        for row in attributes.values():
+            # Below snow a colour cannot be seen.
+            if "colour" in row:
+                row["colour"] = row["colour_seen"]
     return Scene(
         rgb, canvas.instances, classes, attributes, gsd_m, canvas.semantic, kind, biome.name, seed
     )
@@ -100,8 +109,10 @@ def make_scene(
 def _biome(rng: np.random.Generator, kind: str) -> Biome:
     names = _BIOMES_OF.get(kind)
     if names is None:
-        return BIOMES[int(rng.integers(len(BIOMES)))]
-    wanted = names[int(rng.integers(len(names)))]
+        barren = kind in _NO_SNOW
+        names = tuple(biome.name for biome in BIOMES if not (barren and biome.name == "snow"))
+    chances = np.array([0.4 if name == "snow" else 1.0 for name in names])
+    wanted = names[int(rng.choice(len(names), p=chances / chances.sum()))]
     return next(biome for biome in BIOMES if biome.name == wanted)
 
 
@@ -109,9 +120,11 @@ def _sun(rng: np.random.Generator) -> Sun:
     azimuth = rng.uniform(0, 2 * np.pi)
     view, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4) if rng.random() < 0.3 else 0.0
     tint = np.array([rng.uniform(0.82, 1.0), rng.uniform(0.92, 1.0), 1.0])
+    # Most flights are near noon; a few are early, late, or in a northern winter.
+    elevation = rng.uniform(18, 34) if rng.random() < 0.12 else rng.uniform(32, 78)
     return Sun(
         np.array([np.cos(azimuth), np.sin(azimuth)]),
-        np.deg2rad(rng.uniform(32, 76)),
+        np.deg2rad(elevation),
         rng.uniform(0.22, 0.7),
         tint,
         lean * np.array([np.cos(view), np.sin(view)]),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
 from inference_backend.training.scenes.craft import vehicle
 from inference_backend.training.scenes.palette import ASPHALT, colour_name, pick
 from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, SEMANTIC_ROAD, road
+
+if TYPE_CHECKING:
+    from inference_backend.training.scenes.frame import Frame
 
 SEMANTIC_SPORT = 11
 __all__ = [
@@ -73,6 +78,21 @@ def parking(
                 canvas.paint(marks, np.full(3, 215, np.float32), number=None, opacity=0.7)
         v += 11.5 if flip else 5.2
         flip = not flip
+
+
+def kerbside(canvas: Canvas, frame: Frame, cuts_b: np.ndarray, width: float) -> None:
+    """Cars parked along the kerbs of some streets."""
+    rng = canvas.rng
+    for b in cuts_b:
+        if rng.random() < 0.5:
+            continue
+        share, side = rng.uniform(0.1, 0.6), rng.choice([-1, 1])
+        for a in np.arange(-frame.reach, frame.reach, 6.2):
+            x, y = frame.xy(a, b + side * (width / 2 - 1.1))
+            seen = -3 < x < canvas.side_m + 3 and -3 < y < canvas.side_m + 3
+            if seen and rng.random() < share:
+                turn = frame.heading(a) + (np.pi if side > 0 else 0.0)
+                vehicle(canvas, x, y, turn, "van" if rng.random() < 0.1 else "car")
 
 
 def court(

@@ -17,7 +17,9 @@ from inference_backend.training.scenes.frame import (
     street_grid,
     traffic,
 )
+from inference_backend.training.scenes.helipad import helipad
 from inference_backend.training.scenes.palette import ASPHALT, PAVING, Biome, pick
+from inference_backend.training.scenes.worksite import building_site
 
 
 def _pave(canvas: Canvas, frame: Frame, colour: np.ndarray, amount: float) -> None:
@@ -40,7 +42,14 @@ def downtown(canvas: Canvas, biome: Biome) -> None:
             for a in np.arange(-frame.reach, frame.reach, 9):
                 at = frame.xy(a, b + road_w / 2 + 1)
                 trees.add_tree(canvas, *at, rng.uniform(1.5, 3), biome)
-    kinds = (("court", 0.25), ("slabs", 0.35), ("tower", 0.15), ("park", 0.1), ("parking", 0.15))
+    kinds = (
+        ("court", 0.25),
+        ("slabs", 0.35),
+        ("tower", 0.15),
+        ("park", 0.09),
+        ("parking", 0.12),
+        ("site", 0.06),
+    )
     for block in blocks(canvas, frame, cuts_a, cuts_b, road_w + 6):
         what = choose(rng, kinds)
         xy = block.at()
@@ -52,6 +61,8 @@ def downtown(canvas: Canvas, biome: Biome) -> None:
             trees.grove(canvas, *xy, block.length / 4, 16, biome)
         elif what == "parking":
             streets.parking(canvas, *xy, block.length, block.depth, block.heading)
+        elif what == "site":
+            building_site(canvas, block, biome)
         elif what == "court":
             size = (block.length, block.depth, block.heading)
             height = rng.uniform(10, 22)
@@ -78,6 +89,7 @@ def _slabs(canvas: Canvas, block: Plot, tower: bool) -> None:
             "block",
             height_m=rng.uniform(8, 30),
             solar_chance=0.3,
+            helipad_chance=0.25 if tower else 0.08,
         )
 
 
@@ -154,32 +166,6 @@ def _yard(canvas: Canvas, block: Plot, biome: Biome) -> None:
         craft.vehicle(canvas, *block.frame.xy(block.a + u, block.b + v), turned, "truck")
 
 
-def _site(canvas: Canvas, block: Plot, biome: Biome) -> None:
-    """A building site: bare ground, a slab with the first walls, heaps of earth and sand."""
-    rng = canvas.rng
-    xy = block.at()
-    ring = rectangle(*xy, block.length, block.depth, block.heading)
-    nature.surface(
-        canvas, ring, pick(rng, biome.soil), 0.12, nature.SEMANTIC_BARE, "construction site"
-    )
-    slab = (block.length * rng.uniform(0.3, 0.6), block.depth * rng.uniform(0.3, 0.6))
-    ring = rectangle(*xy, *slab, block.heading)
-    nature.surface(canvas, ring, pick(rng, PAVING), 0.06, streets.SEMANTIC_PAVED)
-    for _ in range(int(rng.integers(3, 9))):
-        u, v = rng.uniform(-0.4, 0.4, 2) * slab
-        wall = rectangle(
-            *block.frame.xy(block.a + u, block.b + v),
-            rng.uniform(3, 12),
-            0.4,
-            block.heading + rng.choice([0, np.pi / 2]),
-        )
-        canvas.cast_shadow([wall], 2.0)
-        canvas.paint(canvas.patch([wall]), pick(rng, PAVING), number=0, above_shadow=True)
-    for _ in range(int(rng.integers(2, 8))):
-        u, v = rng.uniform(-0.45, 0.45, 2) * (block.length, block.depth)
-        nature.heap(canvas, *block.frame.xy(block.a + u, block.b + v), rng.uniform(1.5, 6), biome)
-
-
 def _lot(canvas: Canvas, block: Plot, biome: Biome) -> None:
     xy = block.at()
     streets.parking(canvas, *xy, block.length * 0.9, block.depth * 0.9, block.heading)
@@ -191,7 +177,7 @@ _INDUSTRY = {
     "tanks": (0.12, _tanks),
     "yard": (0.09, _yard),
     "parking": (0.08, _lot),
-    "site": (0.07, _site),
+    "site": (0.09, building_site),
 }
 
 
@@ -239,5 +225,7 @@ def leisure(canvas: Canvas, biome: Biome) -> None:
                 streets.parking(canvas, *xy, 40, 34, frame.angle)
             else:
                 trees.grove(canvas, *xy, 10, 14, biome)
+            if rng.random() < 0.08:
+                helipad(canvas, *(xy - 18), frame.angle)
             if rng.random() < 0.15:
                 nature.pool(canvas, *(xy + 20), frame.angle)

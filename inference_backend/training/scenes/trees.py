@@ -152,3 +152,22 @@ def grove(canvas: Canvas, x: float, y: float, spread: float, count: int, biome: 
         dx, dy = canvas.rng.normal(0, spread, 2)
         plant = add_clump if canvas.rng.random() < 0.25 else add_tree
         plant(canvas, x + dx, y + dy, canvas.rng.uniform(1.2, 4.5), biome)
+
+
+def avenue(canvas: Canvas, lines: list[np.ndarray], beside_m: float, biome: Biome) -> None:
+    """Trees along both sides of streets; the crowns and their shadows reach over the road."""
+    rng = canvas.rng
+    size, every = rng.uniform(1.4, 4.6), rng.uniform(7, 18)
+    sides = ((-1.0, 1.0), (1.0,))[int(rng.random() < 0.3)]
+    for line in lines:
+        steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+        length = np.concatenate([[0], np.cumsum(steps)])
+        at = np.arange(rng.uniform(0, every), length[-1], every)
+        places = np.stack([np.interp(at, length, line[:, k]) for k in (0, 1)], 1)
+        along = np.gradient(places, axis=0) if len(places) > 1 else np.ones_like(places)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+        for place, (u, v) in zip(places, along, strict=True):
+            for side in sides:
+                if rng.random() < 0.75:
+                    xy = place + side * beside_m * np.array([-v, u]) + rng.normal(0, 0.5, 2)
+                    add_tree(canvas, *xy, size * rng.uniform(0.6, 1.25), biome)
