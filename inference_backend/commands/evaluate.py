@@ -60,9 +60,7 @@ _TEXT_PROTOCOLS = {
 }
 
 
-def _add_text_parser(
-    protocols: argparse._SubParsersAction, name: str, about: str
-) -> None:
+def _add_text_parser(protocols: argparse._SubParsersAction, name: str, about: str) -> None:
     parser = protocols.add_parser(
         name,
         help=about,
@@ -101,6 +99,12 @@ def _add_text_parser(
         "--presence", type=float, default=0.5, help="below it 'not here'; 0: never (default 0.5)"
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument(
+        "--gsd",
+        type=float,
+        metavar="M",
+        help="ground resolution of images that do not say theirs, in metres",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="N texts, drawn with a fixed seed")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst answers")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
@@ -162,6 +166,7 @@ def run_text(args: argparse.Namespace) -> int:
         presence=args.presence,
         device=args.device,
         limit=args.limit,
+        gsd_m=args.gsd,
         sheet=args.sheet,
     )
     report, run = evaluate_folder(args.dataset, options, _progress)

@@ -37,6 +37,7 @@ class TextOptions:
     presence: float = 0.5
     device: str = "auto"
     limit: int | None = None
+    gsd_m: float | None = None
     sheet: Path | None = None
 
 
@@ -49,7 +50,12 @@ def evaluate_folder(
     samples = choose(_wanted(found, options.task), options.limit, protocol.sentences == "first")
     segmenter = _segmenter(options)
     run = evaluate_texts(
-        samples, segmenter, protocol, pictures=options.sheet is not None, progress=progress
+        samples,
+        segmenter,
+        protocol,
+        pictures=options.sheet is not None,
+        gsd_m=options.gsd_m,
+        progress=progress,
     )
     run.faults[:0] = found.faults
     if not run.scores:
@@ -67,6 +73,7 @@ def evaluate_folder(
         "sentences": protocol.sentences,
         "threshold": options.threshold,
         "presence": options.presence,
+        "gsd_m": options.gsd_m,
         **summarise(run),
     }
     return report, run
@@ -85,6 +92,8 @@ def _checked(options: TextOptions) -> Protocol:
     protocol = protocol_named(options.protocol)
     if options.limit is not None and options.limit < 1:
         raise InvalidInput("--limit is a number of texts, 1 or more.")
+    if options.gsd_m is not None and not 0 < options.gsd_m < 1000:
+        raise InvalidInput("--gsd is metres a pixel, more than 0.")
     for name, value in (("threshold", options.threshold), ("presence", options.presence)):
         if not 0 <= value <= 1:
             raise InvalidInput(f"--{name} is between 0 and 1, not {value:g}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from affine import Affine
 
 from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput
@@ -18,11 +19,12 @@ from inference_backend.evaluation.readers.entries import fault
 from inference_backend.evaluation.text_samples import TextSample
 from inference_backend.evaluation.text_segmenters import TextResult, TextSegmenter
 from inference_backend.evaluation.truths import check_whole
-from inference_backend.imagery.source import RasterSource, open_raster
+from inference_backend.imagery.source import RasterSource, open_raster, pixels_source
 
 Progress = Callable[[float, str], None]
 MOST_PIXELS = 200_000_000
 THUMB_PX = 220
+_PLANE_WKT = 'ENGCRS["image plane",EDATUM["image"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
 _TRUTH, _ANSWER, _IGNORED = 1, 2, 4
 
 
@@ -58,11 +60,13 @@ def evaluate_texts(
     protocol: Protocol,
     *,
     pictures: bool = False,
+    gsd_m: float | None = None,
     progress: Progress = lambda fraction, message: None,
     cancel: CancelToken | None = None,
 ) -> TextRun:
     """Measure every sample, image by image. What is unreadable is left out with a sentence; a text that the
-    segmenter refuses is an empty answer, since a user would get nothing either. Raises Cancelled."""
+    segmenter refuses is an empty answer, since a user would get nothing either. `gsd_m` is the ground resolution of
+    images that do not say theirs. Raises Cancelled."""
     run = TextRun(protocol.metrics())
     asked = _Asked(segmenter, protocol.canvas, pictures)
     groups: dict[Path, list[TextSample]] = {}
@@ -76,11 +80,12 @@ def evaluate_texts(
                 _check_size(source)
                 rows, cols = source.height, source.width
                 rgb, _ = source.read_rgb(0, 0, cols, rows, rows, cols)
+                placed = _placed(source, rgb, group[0].gsd_m or gsd_m)
                 for sample in group:
                     if cancel is not None:
                         cancel.check()
                     progress(done / len(samples), f"text {done + 1} of {len(samples)}")
-                    asked.measure(run, sample, source, rgb)
+                    asked.measure(run, sample, placed, rgb)
                     done += 1
         except InvalidInput as error:
             # Only opening and reading the image lands here, so none of its texts was measured.
@@ -93,6 +98,14 @@ def evaluate_texts(
 def label(sample: TextSample) -> str:
     """Which sample this is, in messages."""
     return f"{sample.name} ({sample.image.name})" if sample.name else sample.image.name
+
+
+def _placed(source: RasterSource, rgb: np.ndarray, gsd_m: float | None) -> RasterSource:
+    """The image on a plane in metres, up being north, where only its ground resolution is known."""
+    if source.crs is not None or gsd_m is None:
+        return source
+    plane = Affine(gsd_m, 0, 0, 0, -gsd_m, 0)
+    return pixels_source(rgb, plane, _PLANE_WKT, key=f"{source.key}|{gsd_m!r}")
 
 
 def _check_size(source: RasterSource) -> None:

@@ -30,7 +30,7 @@ class TextSample:
     """A sentence about an image. `sentence` is its number among those of the same object, 0 the first.
 
     `kind` is a row of the report of its own: a class, a relation, whatever the data set calls it. `name` says in
-    messages which entry this is.
+    messages which entry this is. `gsd_m` is the image's ground resolution where its file does not say it.
     """
 
     image: Path
@@ -40,6 +40,7 @@ class TextSample:
     kind: str = ""
     name: str = ""
     sentence: int = 0
+    gsd_m: float | None = None
 
 
 @dataclass

@@ -24,7 +24,7 @@ BASELINES = ("nothing", "everything")
 DEFAULT_TILE_PX = 512
 # The bare network sees an image whole, at most so many tile sides long: relations need the whole scene.
 _MOST_TILES = 2
-_CACHE_BYTES = 300_000_000
+CACHE_BYTES = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,14 @@ class NetworkSegmenter:
         self.name = f"{model.card.id}, network"
         self._model, self._threshold, self._presence = model, threshold, presence
         self._seen: tuple[str, Embedding] | None = None
-        self._cache = EmbeddingCache(_CACHE_BYTES)
+        self._cache = EmbeddingCache(CACHE_BYTES)
 
     def segment(self, source: RasterSource, rgb: np.ndarray, text: str, task: Task) -> TextResult:
         """The probability above the threshold; absent where the presence is below its own threshold."""
-        if task == "interactive" and (prompts := prompts_in(text, rgb.shape[1], rgb.shape[0])):
-            return TextResult(self._clicked(source, rgb, prompts), path="prompts")
+        if task == "interactive":
+            prompts = named_prompts(text, rgb)
+            mask = clicked(source, rgb, prompts, self._model, self._cache, self._threshold)
+            return TextResult(mask, path="prompts")
         (answer,) = self._model.predict_text(self._embedding(source, rgb), [TextQuery(text, task)])
         size = rgb.shape[1], rgb.shape[0]
         probability = cv2.resize(answer.probability, size, interpolation=cv2.INTER_LINEAR)
@@ -82,12 +84,26 @@ class NetworkSegmenter:
             self._seen = source.key, self._model.embed(small, key=source.key)
         return self._seen[1]
 
-    def _clicked(
-        self, source: RasterSource, rgb: np.ndarray, prompts: Sequence[Prompt]
-    ) -> np.ndarray:
-        answer = segment_object(source, prompts, self._model, cache=self._cache)
-        probability = on_pixels(answer.probability, answer.window, rgb.shape[:2])
-        return probability >= self._threshold
+
+def named_prompts(text: str, rgb: np.ndarray) -> list[Prompt]:
+    """The points or the box that an interactive text names, in pixels. Raises InvalidInput where it names none."""
+    prompts = prompts_in(text, rgb.shape[1], rgb.shape[0])
+    if not prompts:
+        raise InvalidInput("The words name no point and no box.")
+    return prompts
+
+
+def clicked(
+    source: RasterSource,
+    rgb: np.ndarray,
+    prompts: Sequence[Prompt],
+    model: PromptableModel,
+    cache: EmbeddingCache,
+    threshold: float,
+) -> np.ndarray:
+    """What the interactive half of the model answers to prompts, bool (H, W)."""
+    answer = segment_object(source, prompts, model, cache=cache)
+    return on_pixels(answer.probability, answer.window, rgb.shape[:2]) >= threshold
 
 
 class Fixed:
@@ -113,4 +129,8 @@ def model_segmenter(
         raise InvalidInput(
             f"'{model.card.id}' hears no text; choose a model that does, see 'cityseg models list'."
         )
-    return NetworkSegmenter(model, threshold, presence)
+    if path == "network":
+        return NetworkSegmenter(model, threshold, presence)
+    from inference_backend.evaluation.text_product import ProductSegmenter
+
+    return ProductSegmenter(model, threshold, program_only=path == "program")

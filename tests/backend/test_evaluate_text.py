@@ -1,14 +1,12 @@
-"""`cityseg evaluate referring|reasoning|text`: answers whose scores are known, and everything that may be wrong."""
+"""Texts asked of a segmenter whose answers are known: scores by hand, what is left out, what the sheet shows."""
 
 import json
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from affine import Affine
 
-from inference_backend import cli
 from inference_backend.cancel import CancelToken
 from inference_backend.errors import Cancelled, InvalidInput
 from inference_backend.evaluation import text_run
@@ -19,45 +17,16 @@ from inference_backend.evaluation.text_report import MOST_KIND_ROWS, summarise, 
 from inference_backend.evaluation.text_run import evaluate_texts
 from inference_backend.evaluation.text_segmenters import Fixed, NetworkSegmenter, model_segmenter
 from inference_backend.evaluation.text_sheet import chosen, draw_text_sheet
-from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
-from inference_backend.models.unigeoseg.text import TextConfig
-from inference_backend.models.unigeoseg.weights_file import save_weights
 from tests.data import text_folders
 from tests.data.colour_model import ColourModel
 from tests.data.rasters import write_tif
-from tests.data.text_folders import largest, town, write_image, write_mask
-from tests.data.word_model import COLOURS, WordModel
-
-GREY = COLOURS["grey"]
-
-
-def flat_image(folder, name="flat.png", rows=80, cols=120):
-    """A red square of 1600 pixels and a blue bar of 800 on grey, with a mask of each."""
-    image = np.full((rows, cols, 3), GREY, np.uint8)
-    red, blue = np.zeros((rows, cols), bool), np.zeros((rows, cols), bool)
-    red[10:50, 10:50], blue[20:60, 80:100] = True, True
-    image[red], image[blue] = COLOURS["red"], COLOURS["blue"]
-    write_image(folder / name, image)
-    for colour, mask in (("red", red), ("blue", blue)):
-        write_mask(folder / f"{colour}.png", mask)
-    return {"image": name, "task": "referring"}
+from tests.data.text_folders import largest, town, write_mask
+from tests.data.word_model import WordModel
 
 
 @pytest.fixture
 def coloured(tmp_path):
-    """Right, half right (red for red and blue), wrong, absent and said so, absent and answered, a question."""
-    at = flat_image(tmp_path)
-    both = [[[10, 10], [50, 10], [50, 50], [10, 50]], [[80, 20], [100, 20], [100, 60], [80, 60]]]
-    entries = [
-        {**at, "mask": "red.png", "text": "the red square", "kind": "one"},
-        {**at, "polygons": both, "text": "what is red", "kind": "two"},
-        {**at, "mask": "blue.png", "text": "the red bar", "kind": "one"},
-        {**at, "polygons": [], "text": "the green thing", "kind": "absent"},
-        {**at, "polygons": [], "text": "the blue roof", "kind": "absent"},
-        {**at, "mask": "blue.png", "text": "Where is it blue?", "task": "reasoning"},
-    ]
-    text_folders.write_json(tmp_path / "annotations.json", entries)
-    return tmp_path
+    return text_folders.coloured(tmp_path)
 
 
 def run_on(folder, protocol="lisa", task="referring", model=None, **options):
@@ -119,7 +88,7 @@ def test_an_image_is_encoded_once_for_all_its_texts(coloured):
 
 
 def test_a_large_image_is_seen_whole_and_smaller(tmp_path):
-    at = flat_image(tmp_path, rows=80, cols=2600)
+    at = text_folders.flat_image(tmp_path, rows=80, cols=2600)
     text_folders.write_json(
         tmp_path / "annotations.json", [{**at, "mask": "red.png", "text": "red"}]
     )
@@ -137,7 +106,7 @@ def test_a_large_image_is_seen_whole_and_smaller(tmp_path):
 
 
 def test_a_georeferenced_and_rotated_image_is_only_pixels(tmp_path):
-    flat_image(tmp_path)
+    text_folders.flat_image(tmp_path)
     rgb = cv2.imread(str(tmp_path / "flat.png"))[..., ::-1]
     write_tif(
         tmp_path / "turned.tif",
@@ -153,7 +122,7 @@ def test_a_georeferenced_and_rotated_image_is_only_pixels(tmp_path):
 
 def test_interactive_words_become_prompts(tmp_path):
     text_folders.geoseg_bench(tmp_path)
-    flat_image(tmp_path / "interactive" / "images", "0001.png")
+    text_folders.flat_image(tmp_path / "interactive" / "images", "0001.png")
     write_mask(
         tmp_path / "interactive" / "masks" / "0001.png",
         cv2.imread(str(tmp_path / "interactive" / "images" / "red.png"), cv2.IMREAD_GRAYSCALE) > 0,
@@ -274,7 +243,7 @@ def test_the_sheet_shows_best_median_and_worst_with_their_texts(coloured):
 def test_the_sheet_prefers_different_images(tmp_path):
     entries = []
     for number in range(4):
-        at = flat_image(tmp_path, f"{number}.png")
+        at = text_folders.flat_image(tmp_path, f"{number}.png")
         entries += [{**at, "mask": "red.png", "text": f"red {n}"} for n in range(3)]
     text_folders.write_json(tmp_path / "annotations.json", entries)
     rows = chosen(run_on(tmp_path).scores)
@@ -284,7 +253,7 @@ def test_the_sheet_prefers_different_images(tmp_path):
 
 
 def test_many_kinds_are_named_in_json_and_counted_in_the_table(tmp_path):
-    at = flat_image(tmp_path)
+    at = text_folders.flat_image(tmp_path)
     entries = [{**at, "mask": "red.png", "text": "red", "kind": f"kind {n}"} for n in range(30)]
     text_folders.write_json(tmp_path / "annotations.json", entries)
     report = summarise(run_on(tmp_path))
@@ -293,125 +262,37 @@ def test_many_kinds_are_named_in_json_and_counted_in_the_table(tmp_path):
     assert f"and {30 - MOST_KIND_ROWS} more kinds" in table({**report, **more})
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A checkpoint of the true format with random numbers in it."""
-    torch.manual_seed(0)
-    config = NetworkConfig(text=TextConfig(("building", "road"), 2))
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_weights(path, config, UniGeoSegNet(config).state_dict(), 0)
-    return path
+class Notes(Fixed):
+    """Notes the ground resolution and whether north is known of every image it is asked about."""
+
+    def __init__(self):
+        super().__init__("nothing")
+        self.saw = []
+
+    def segment(self, source, rgb, text, task):
+        self.saw.append((text, source.gsd_m))
+        return super().segment(source, rgb, text, task)
 
 
-def evaluate(*words):
-    return cli.main(["evaluate", *map(str, words)])
-
-
-@pytest.mark.parametrize(
-    "name", ["geoseg_bench", "rrsis_d", "refsegrs", "earthreason", "annotations"]
-)
-def test_the_command_measures_every_format_with_a_network(name, weights, tmp_path, capsys):
-    folder = getattr(text_folders, name)(tmp_path / "set")
-    code = evaluate(
-        "text", folder, "--model", weights, "--path", "network", "--json", "--device", "cpu"
-    )
-    report = json.loads(capsys.readouterr().out)
-    assert code == 0
-    assert report["format"] == name.replace("_", "-")
-    assert report["all"]["n"] == len(read_folder(folder).samples)
-    assert 0 <= report["all"]["gIoU"] <= 1
-    assert report["skipped"] == {"count": 0, "examples": []}
-    assert set(report["paths"]) <= {"network", "prompts"}
-
-
-def test_the_command_prints_a_table_and_writes_a_sheet(coloured, tmp_path, capsys):
-    sheet = tmp_path / "new" / "sheet.png"
-    assert evaluate("referring", coloured, "--baseline", "nothing", "--sheet", sheet) == 0
-    captured = capsys.readouterr()
-    lines = captured.out.splitlines()
-    assert (
-        lines[0]
-        == "nothing on annotations, split all: 5 texts on 1 image; protocol lisa, canvas image"
-    )
-    # Two absent things of five are answered rightly by nothing.
-    assert lines[2].split()[:3] == ["all", "5", "0.400"]
-    assert f"wrote {sheet}" in captured.err
-    assert cv2.imread(str(sheet)).shape[1] == 3 * 224
-    assert not list(sheet.parent.glob(".*part"))
-
-
-def test_options_reach_the_report(coloured, capsys):
-    options = ["--protocol", "unigeoseg", "--canvas", "image", "--sentences", "all", "--limit", "2"]
-    assert evaluate("referring", coloured, "--baseline", "everything", "--json", *options) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["all"]["n"] == 2
-    assert (report["protocol"], report["canvas"], report["sentences"]) == (
-        "unigeoseg",
-        "image",
-        "all",
-    )
-    assert report["all"]["gIoU_95"] is None
-
-
-def test_all_tasks_have_a_row_each(coloured, capsys):
-    assert evaluate("text", coloured, "--baseline", "nothing") == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["referring", "5"] in [row[:2] for row in rows]
-    assert ["reasoning", "1"] in [row[:2] for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--protocol", "coco"], "'coco' is not a protocol"),
-        (["--format", "coco"], "'coco' is not a format"),
-        (["--format", "rrsis-d"], "is not rrsis-d, which has"),
-        (["--limit", "0"], "--limit is a number of texts, 1 or more"),
-        (["--threshold", "1.5"], "--threshold is between 0 and 1"),
-        (["--presence", "nan"], "--presence is between 0 and 1"),
-        (["--sheet", "sheet.jpg"], "The sheet is a PNG; name it so: sheet.png"),
-        (["--model", "default-2d"], "Give --model or --baseline, not both"),
-        (["--split", "nowhere"], "holds no usable entry"),
-    ],
-)
-def test_wrong_options_are_one_sentence(options, sentence, coloured, capsys):
-    assert evaluate("referring", coloured, "--baseline", "nothing", *options) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert sentence in captured.err
-    assert captured.err.count("\n") == 1
-
-
-def test_an_empty_folder_and_one_of_faults_are_one_sentence(tmp_path, capsys):
-    assert evaluate("reasoning", tmp_path, "--baseline", "nothing") == 2
-    assert "is empty; give the folder of a data set" in capsys.readouterr().err
-    text_folders.write_json(tmp_path / "annotations.json", [{"image": "a.png", "text": "red"}])
-    assert evaluate("referring", tmp_path, "--baseline", "nothing") == 2
-    assert (
-        "The first of 1 faults: entry 1: the file 'a.png' is not there." in capsys.readouterr().err
-    )
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    entry = {"image": "a.png", "text": "red", "polygons": []}
-    text_folders.write_json(tmp_path / "annotations.json", [entry])
-    assert evaluate("referring", tmp_path, "--baseline", "nothing") == 2
-    error = capsys.readouterr().err
-    assert "could be measured; the first of 1 faults: entry 1 (a.png): " in error
-    assert error.count("\n") == 1
-
-
-def test_a_sheet_that_cannot_be_written_is_said_before_anything_is_measured(coloured, capsys):
-    (coloured / "taken").write_text("a file")
-    sheet = coloured / "taken" / "sheet.png"
-    assert evaluate("referring", coloured, "--baseline", "nothing", "--sheet", sheet) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-
-
-def test_what_was_measured_is_shown_though_the_sheet_fails(coloured, capsys):
-    sheet = coloured / "sheet.png"
-    sheet.mkdir()
-    assert evaluate("referring", coloured, "--baseline", "nothing", "--sheet", sheet) == 1
-    captured = capsys.readouterr()
-    assert "5 texts" in captured.out
-    assert "The sheet cannot be written" in captured.err
+def test_the_ground_resolution_of_an_image_may_be_said(tmp_path):
+    flat = text_folders.flat_image(tmp_path)
+    rgb = np.moveaxis(cv2.imread(str(tmp_path / "flat.png")), 2, 0)
+    write_tif(tmp_path / "utm.tif", rgb)
+    other = {**text_folders.flat_image(tmp_path, "other.png"), "polygons": []}
+    entries = [
+        {**flat, "polygons": [], "text": "by the command"},
+        {**other, "text": "by the entry", "gsd_m": 0.13},
+        {"image": "utm.tif", "polygons": [], "text": "by the file", "gsd_m": 9},
+    ]
+    text_folders.write_json(tmp_path / "annotations.json", entries)
+    samples = read_folder(tmp_path).samples
+    notes = Notes()
+    evaluate_texts(samples, notes, protocol_named("lisa"), gsd_m=0.3)
+    assert notes.saw == [
+        ("by the command", pytest.approx(0.3)),
+        ("by the entry", pytest.approx(0.13)),
+        ("by the file", pytest.approx(0.5)),
+    ]
+    notes = Notes()
+    evaluate_texts(samples[:1], notes, protocol_named("lisa"))
+    assert notes.saw == [("by the command", None)]

@@ -203,6 +203,7 @@ def test_255_is_the_object_unless_the_entry_says_that_it_is_ignored(tmp_path):
         ({"text": ""}, "it has no text."),
         ({"text": 7}, "its text is not words."),
         ({"task": "guessing"}, "its task 'guessing' is none of referring, reasoning, interactive."),
+        ({"gsd_m": 0}, "its 'gsd_m' is not a number of metres a pixel."),
         ({"ignore": "255"}, "its 'ignore' is not a whole number."),
     ],
 )

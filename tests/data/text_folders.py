@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from inference_backend.training.scenes import make_scene
+from tests.data.word_model import COLOURS
 
 
 @lru_cache
@@ -191,4 +192,32 @@ def annotations(folder: Path, entries: list[dict] | None = None) -> Path:
         },
     ]
     write_json(folder / "annotations.json", usual if entries is None else entries)
+    return folder
+
+
+def flat_image(folder: Path, name: str = "flat.png", rows: int = 80, cols: int = 120) -> dict:
+    """A red square of 1600 pixels and a blue bar of 800 on grey, with a mask of each."""
+    image = np.full((rows, cols, 3), COLOURS["grey"], np.uint8)
+    red, blue = np.zeros((rows, cols), bool), np.zeros((rows, cols), bool)
+    red[10:50, 10:50], blue[20:60, 80:100] = True, True
+    image[red], image[blue] = COLOURS["red"], COLOURS["blue"]
+    write_image(folder / name, image)
+    for colour, mask in (("red", red), ("blue", blue)):
+        write_mask(folder / f"{colour}.png", mask)
+    return {"image": name, "task": "referring"}
+
+
+def coloured(folder: Path) -> Path:
+    """Right, half right (red for red and blue), wrong, absent and said so, absent and answered, a question."""
+    at = flat_image(folder)
+    both = [[[10, 10], [50, 10], [50, 50], [10, 50]], [[80, 20], [100, 20], [100, 60], [80, 60]]]
+    entries = [
+        {**at, "mask": "red.png", "text": "the red square", "kind": "one"},
+        {**at, "polygons": both, "text": "what is red", "kind": "two"},
+        {**at, "mask": "blue.png", "text": "the red bar", "kind": "one"},
+        {**at, "polygons": [], "text": "the green thing", "kind": "absent"},
+        {**at, "polygons": [], "text": "the blue roof", "kind": "absent"},
+        {**at, "mask": "blue.png", "text": "Where is it blue?", "task": "reasoning"},
+    ]
+    write_json(folder / "annotations.json", entries)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,19 @@ def _samples(root: Path, entry: Any, name: str) -> list[TextSample]:
         raise InvalidInput(f"its task '{task}' is none of {', '.join(TASKS)}")
     image = existing(entry.get("image"), [root])
     truth = _truth(root, entry)
-    kind = entry.get("kind", "")
+    kind, gsd_m = str(entry.get("kind") or ""), _gsd_m(entry.get("gsd_m"))
     return [
-        TextSample(image, text, task, truth, str(kind or ""), name, number)
+        TextSample(image, text, task, truth, kind, name, number, gsd_m)
         for number, text in enumerate(sentences(entry.get("text")))
     ]
+
+
+def _gsd_m(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise InvalidInput("its 'gsd_m' is not a number of metres a pixel")
+    return float(value)
 
 
 def _truth(root: Path, entry: dict[str, Any]) -> Truth:

@@ -7,7 +7,7 @@ lists, tuples and dictionaries, and refuses every other instruction before it me
 
 from __future__ import annotations
 
-import pickletools
+import pickletools  # nosec B403 - takes instructions apart, and runs none
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
