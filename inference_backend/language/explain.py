@@ -190,7 +190,7 @@ def _region(region: str) -> str:
 
 
 def _related(node: nodes.Relate) -> str:
-    to = reference(node.to)
+    to = reference(node.to) if node.relation != "with" else describe(node.to)
     if node.relation == "between":
         return f"between {to}" + (f" and {reference(node.and_to)}" if node.and_to else "")
     if node.relation in ("left", "right"):
