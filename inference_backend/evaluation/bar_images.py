@@ -112,7 +112,11 @@ def _drawn(root: Path, entry: dict, to_gsd_m: float) -> BarImage:
     rim = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((size, size), np.uint8))
     unsure = _filled(small.shape[:2], entry["ignore"], scale)
     truth = np.where((rim > 0) | (unsure > 0), IGNORE, mask).astype(np.uint8)
-    return BarImage(Path(entry["file"]).stem, small, to_gsd_m, {entry["concept"]: truth})
+    instances = np.zeros(mask.shape, np.int32)
+    for ident, ring in enumerate(entry["polygons"], 1):
+        instances[_filled(mask.shape, [ring], scale) > 0] = ident
+    name = Path(entry["file"]).stem
+    return BarImage(name, small, to_gsd_m, {entry["concept"]: truth}, instances)
 
 
 def _filled(shape: tuple[int, ...], rings: list, scale: np.ndarray) -> np.ndarray:
