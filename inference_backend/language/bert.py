@@ -18,6 +18,7 @@ from torch.nn import functional
 
 # One group is as many texts as fit here: larger gains nothing on a CPU and costs memory in the wide layer.
 _GROUP_TOKENS = 4096
+_UNUSED = ("pooler.", "embeddings.position_ids")
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,10 @@ class Bert:
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
         with safe_open(folder / "model.safetensors", framework="pt") as file:
-            names = [name for name in file.keys() if "position_ids" not in name]  # noqa: SIM118 - it has no iterator
+            names = [name for name in file.keys() if not name.startswith(_UNUSED)]  # noqa: SIM118 - it has no iterator
             named = {name: file.get_tensor(name) for name in names}
         self._weights = {name: tensor.to(self.device).float() for name, tensor in named.items()}
         self._layers = [self._layer(index) for index in range(int(config["num_hidden_layers"]))]
-        self.longest = self._weights["embeddings.position_embeddings.weight"].shape[0]
 
     @torch.inference_mode()
     def hidden(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
