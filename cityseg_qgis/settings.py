@@ -84,17 +84,36 @@ DEBUG = Setting("debug", False)
 LAST_FOLDER = Setting("last-folder", "")
 CLASS_NAMES = Setting("class-names", "")
 
+# What was asked for, and what the user keeps as examples of their own: a line each, the newest first.
+REFER_HISTORY = Setting("refer-history", "")
+ASK_HISTORY = Setting("ask-history", "")
+REFER_EXAMPLES = Setting("refer-examples", "")
+ASK_EXAMPLES = Setting("ask-examples", "")
+TEXT_FIND = Setting("text-find", "all", choices=("all", "one"))
+TEXT_AREA = Setting("text-area", "visible", choices=("visible", "rectangle", "polygons", "whole"))
+
 _MAX_CLASS_NAMES = 50
+MAX_HISTORY = 30
 
 
 def remembered_class_names() -> list[str]:
     """Class names that were used before, the last used first."""
-    return [name for name in CLASS_NAMES.value().split("\n") if name]
+    return remembered(CLASS_NAMES)
 
 
 def remember_class_name(name: str) -> None:
     """Put `name` at the head of the remembered class names."""
-    name = name.strip().replace("\n", " ")
-    if name:
-        names = [name] + [other for other in remembered_class_names() if other != name]
-        CLASS_NAMES.set_value("\n".join(names[:_MAX_CLASS_NAMES]))
+    remember(CLASS_NAMES, name, _MAX_CLASS_NAMES)
+
+
+def remembered(setting: Setting[str]) -> list[str]:
+    """The lines that `setting` keeps, the newest first."""
+    return [line for line in setting.value().split("\n") if line]
+
+
+def remember(setting: Setting[str], line: str, most: int = MAX_HISTORY) -> None:
+    """Put `line` at the head of what `setting` keeps."""
+    line = " ".join(line.split())
+    if line:
+        lines = [line] + [other for other in remembered(setting) if other != line]
+        setting.set_value("\n".join(lines[:most]))

@@ -62,7 +62,7 @@ class Asking(QObject):
             "source": source.wire,
             "prompts": source.prompts_to_wire(prompts, crs),
             "model": model,
-            "options": _options(source),
+            "options": {"frame": source.frame, **outline_options()},
         }
         was_busy = self.busy
         self._request_id = self._client.request(codes.PREDICT, params, supersede=_GROUP)
@@ -118,8 +118,9 @@ class Asking(QObject):
         self.busy_changed.emit(False)
 
 
-def _options(source: SourceDescription) -> dict[str, Any]:
-    options: dict[str, Any] = {"frame": source.frame, "min_area_m2": settings.MIN_AREA_M2.value()}
+def outline_options() -> dict[str, Any]:
+    """How the settings want outlines."""
+    options: dict[str, Any] = {"min_area_m2": settings.MIN_AREA_M2.value()}
     tolerance_m = settings.TOLERANCE_M.value()
     if tolerance_m > 0:
         options["tolerance_m"] = tolerance_m

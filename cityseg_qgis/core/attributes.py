@@ -24,6 +24,7 @@ FIELDS: Mapping[str, str] = {
     "weights": "string(80)",
     "source": "string(254)",
     "created": "string(20)",
+    "why": "string(254)",
 }
 TASK = "interactive"
 
@@ -38,6 +39,8 @@ class Provenance:
     model: str = ""
     weights: str = ""
     source: str = ""
+    task: str = TASK
+    why: str = ""
 
 
 def now() -> str:
@@ -75,11 +78,12 @@ def row(
         "score": round(provenance.score, 4),
         **measures(geometry, crs),
         "prompt": provenance.prompt,
-        "task": TASK,
+        "task": provenance.task,
         "model": provenance.model,
         "weights": provenance.weights,
         "source": provenance.source,
         "created": now(),
+        "why": provenance.why or NULL,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Optional
 
 from qgis.core import (
@@ -60,6 +60,8 @@ class Interaction(QObject):
         self.models: list[ModelChoice] = [ModelChoice(DEFAULT_MODEL, tr("Default (CitySeg)"))]
         self.class_name = ""
         self.operation = result.ADD
+        # Takes the next accepted outline in place of the target.
+        self.hand_over: Optional[Callable[[Preview], None]] = None
         self._project = project
         self._model_id = settings.MODEL.value()
         self._layer_id = self._target_id = ""
@@ -157,6 +159,23 @@ class Interaction(QObject):
             return False
         return True
 
+    def begin_with(
+        self, prompts: Sequence[Prompt], crs: QgsCoordinateReferenceSystem, hand_over: Callable[[Preview], None]
+    ) -> None:
+        """Begin an object with `prompts`; its accepted outline goes to `hand_over`, not into the target.
+
+        Raises `GeometryProblem` while another object is open, and as `add` has problems; then nothing was begun.
+        """
+        if self.busy or not self.session.is_empty:
+            raise GeometryProblem(tr("An object is open under “Interact”; accept it (Enter) or clear it (Esc) first."))
+        try:
+            for prompt in prompts:
+                self._add(prompt, crs)
+        except CitySegError:
+            self.session.next_object()
+            raise
+        self.hand_over = hand_over
+
     def undo(self) -> None:
         """Take back the last prompt; with none left, the last accept, by the target's own undo."""
         if not self.session.undo() and target_history.can_step(self.target, undo=True):
@@ -209,6 +228,23 @@ class Interaction(QObject):
         preview = self.preview
         if preview is None or preview.is_empty or preview.prompts != self.session.prompts:
             raise GeometryProblem(tr("There is no outline to accept yet; click on an object first."))
+        if self.hand_over is not None:
+            taker, self.hand_over = self.hand_over, None
+            taker(preview)
+            self._begin_next()
+        else:
+            outcome = self._write(preview)
+            self._begin_next()
+            self.accepted.emit(outcome, self.target)
+        held, self._held = self._held, []
+        for prompt, crs in held:
+            self.add(prompt.kind, prompt.xy, prompt.label, crs)
+
+    def _begin_next(self) -> None:
+        self.session.next_object()
+        self._forget_object()
+
+    def _write(self, preview: Preview) -> result.Outcome:
         outcome = result.accept(
             self._target_or_new(), preview.geometry, preview.crs, self.operation, self._provenance(preview)
         )
@@ -217,12 +253,7 @@ class Interaction(QObject):
                 tr("The outline meets no feature of the target, so nothing was changed; the prompts are kept.")
             )
         settings.remember_class_name(self.class_name)
-        self.session.next_object()
-        self._forget_object()
-        self.accepted.emit(outcome, self.target)
-        held, self._held = self._held, []
-        for prompt, crs in held:
-            self.add(prompt.kind, prompt.xy, prompt.label, crs)
+        return outcome
 
     def _provenance(self, preview: Preview) -> Provenance:
         return Provenance(
@@ -235,16 +266,17 @@ class Interaction(QObject):
         )
 
     def _target_or_new(self) -> QgsVectorLayer:
-        target = self.target
-        if target is None:
-            if self.operation != result.ADD:
-                raise GeometryProblem(
-                    tr("Choose the layer that is to be changed under “Into”; only “Add” makes a new one.")
-                )
-            crs = self.preview.crs if self.preview else self.source_crs()
-            target = new_memory_layer(tr("CitySeg objects"), crs, self._project)
-            self.set_target(target)
-        return target
+        if self.target is None and self.operation != result.ADD:
+            raise GeometryProblem(
+                tr("Choose the layer that is to be changed under “Into”; only “Add” makes a new one.")
+            )
+        return self.target_or_new(self.preview.crs if self.preview else self.source_crs())
+
+    def target_or_new(self, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+        """The chosen target, or a new temporary layer in `crs`, which is the target from then on."""
+        if self.target is None:
+            self.set_target(new_memory_layer(tr("CitySeg objects"), crs, self._project))
+        return self.target
 
     def close(self) -> None:
         """Let go of everything outside; the object is of no use afterwards."""

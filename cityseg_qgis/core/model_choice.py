@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cityseg_qgis.core.prompts import KINDS
+from cityseg_qgis.core.prompts import KINDS, MASK
 
 DEFAULT_MODEL = "default-2d"
+TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,17 @@ class ModelChoice:
 
     id: str
     title: str
-    prompts: tuple[str, ...] = KINDS
+    # What is assumed of a model before the backend has shown its card.
+    prompts: tuple[str, ...] = (*KINDS, MASK, TEXT)
     available: bool = True
     why_not: str = ""
     licence: str = ""
     memory_mb: int = 0
+
+    @property
+    def hears_words(self) -> bool:
+        """Whether it can be asked in words."""
+        return TEXT in self.prompts
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> ModelChoice:

@@ -11,11 +11,14 @@ from typing import Any, Callable
 Position = tuple[float, float]
 
 POINT, BOX, SCRIBBLE, LASSO = "point", "box", "scribble", "lasso"
+# What a mouse can draw.
 KINDS = (POINT, BOX, SCRIBBLE, LASSO)
+# An outline that there is already, to start from.
+MASK = "mask"
 ADD, REMOVE = 1, 0
 # The backend's own measure for rectangles of prompt files.
 _BOX_LEAN = 0.1
-_LEAST_POSITIONS = {POINT: 1, BOX: 2, SCRIBBLE: 2, LASSO: 3}
+_LEAST_POSITIONS = {POINT: 1, BOX: 2, SCRIBBLE: 2, LASSO: 3, MASK: 3}
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,16 @@ class Prompt:
     """One prompt. `label` is 1 (belongs to the object) or 0 (does not).
 
     point: one position. box: two opposite corners in a map frame, or four corners once it was transformed.
-    scribble: a polyline. lasso: a ring, not closed.
+    scribble: a polyline. lasso and mask: a ring, not closed. `text` says in words what is meant.
     """
 
     kind: str
     xy: tuple[Position, ...]
     label: int = ADD
+    text: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.label not in (ADD, REMOVE):
+        if self.kind not in _LEAST_POSITIONS or self.label not in (ADD, REMOVE):
             raise ValueError(f"no such prompt: {self.kind} {self.label}")
         if len(self.xy) < _LEAST_POSITIONS[self.kind]:
             raise ValueError(f"a {self.kind} needs {_LEAST_POSITIONS[self.kind]} positions")
@@ -51,7 +55,8 @@ class Prompt:
     def to_wire(self) -> dict[str, Any]:
         """As the backend reads it: a turned box becomes an upright one."""
         xy = self._upright() if self.kind == BOX else self.xy
-        return {"kind": self.kind, "xy": [list(position) for position in xy], "label": self.label}
+        wire = {"kind": self.kind, "xy": [list(position) for position in xy], "label": self.label}
+        return {**wire, "text": self.text} if self.text else wire
 
     def _upright(self) -> tuple[Position, Position]:
         """Least and greatest corner: of the same size where the box leans a little, else round all corners.

@@ -23,6 +23,8 @@ from cityseg_qgis.errors import GeometryProblem, TargetProblem
 from cityseg_qgis.i18n import tr
 
 ADD, CUT, UNITE, CLIP = "add", "cut", "unite", "clip"
+# What a review writes: many objects at once.
+ADD_FOUND = "add found"
 OPERATIONS = (ADD, CUT, UNITE, CLIP)
 
 
@@ -48,6 +50,7 @@ def command_name(operation: str) -> str:
         CUT: tr("CitySeg: cut object out"),
         UNITE: tr("CitySeg: unite with object"),
         CLIP: tr("CitySeg: clip to object"),
+        ADD_FOUND: tr("CitySeg: add found objects"),
     }[operation]
 
 
@@ -65,17 +68,7 @@ def accept(
     features that it meets only what lies inside the object stays. Where features of the target are selected, the
     last three work on those alone. Raises `TargetProblem` and `GeometryProblem`; then nothing has changed.
     """
-    if not is_target(target):
-        raise TargetProblem(
-            tr("The target layer cannot be edited; choose another, or make a new one.")
-        )
-    if file_is_gone(target):
-        raise TargetProblem(
-            tr(
-                "The file of “{name}” is gone; choose another target, and save the layer as another file to keep "
-                "what it holds."
-            ).format(name=target.name())
-        )
+    _check_target(target)
     shape = valid_polygon(transformed_geometry(geometry, crs, target.crs()))
     if shape.isEmpty():
         raise GeometryProblem(tr("There is no outline to accept yet; add a prompt."))
@@ -91,6 +84,45 @@ def accept(
             outcome = writer.clip(shape)
     target.triggerRepaint()
     return outcome
+
+
+def accept_found(
+    target: QgsVectorLayer,
+    objects: Sequence[tuple[QgsGeometry, Provenance]],
+    crs: QgsCoordinateReferenceSystem,
+) -> Outcome:
+    """Add all `objects` (in `crs`) to `target` as one step of its undo stack.
+
+    Raises `TargetProblem` and `GeometryProblem`; then nothing has changed.
+    """
+    _check_target(target)
+    shapes = [
+        (valid_polygon(transformed_geometry(geometry, crs, target.crs())), provenance)
+        for geometry, provenance in objects
+    ]
+    added = 0
+    with _edit_command(target, command_name(ADD_FOUND)):
+        object_id = attributes.next_object(target)
+        for shape, provenance in shapes:
+            if not shape.isEmpty():
+                added += _Writer(target, provenance).add(shape, object_id).added
+                object_id += 1
+    target.triggerRepaint()
+    return Outcome(ADD_FOUND, added=added)
+
+
+def _check_target(target: QgsVectorLayer) -> None:
+    if not is_target(target):
+        raise TargetProblem(
+            tr("The target layer cannot be edited; choose another, or make a new one.")
+        )
+    if file_is_gone(target):
+        raise TargetProblem(
+            tr(
+                "The file of “{name}” is gone; choose another target, and save the layer as another file to keep "
+                "what it holds."
+            ).format(name=target.name())
+        )
 
 
 def save_edits(target: QgsVectorLayer) -> None:
@@ -152,8 +184,9 @@ class _Writer:
         self._layer = layer
         self._provenance = provenance
 
-    def add(self, shape: QgsGeometry) -> Outcome:
-        object_id = attributes.next_object(self._layer)
+    def add(self, shape: QgsGeometry, object_id: int = 0) -> Outcome:
+        """`object_id` 0 is the next free one."""
+        object_id = object_id or attributes.next_object(self._layer)
         parts = self._fitting(shape)
         for part in parts:
             row = attributes.row(self._provenance, part, self._layer.crs(), object_id)

@@ -15,7 +15,7 @@ def can_step(target: Optional[QgsVectorLayer], undo: bool) -> bool:
         return False
     stack = target.undoStack()
     text = stack.undoText() if undo else stack.redoText()
-    return text in {result.command_name(operation) for operation in result.OPERATIONS}
+    return text in {result.command_name(operation) for operation in (*result.OPERATIONS, result.ADD_FOUND)}
 
 
 def step(target: QgsVectorLayer, undo: bool) -> str:

@@ -1,4 +1,4 @@
-"""The dock: the Interact panel in a scroll area, with the log and the doctor in its foot."""
+"""The dock: the panel in a scroll area, with the log and the doctor in its foot."""
 
 from __future__ import annotations
 
@@ -124,6 +124,4 @@ class CitySegDock(QgsDockWidget):
     def _on_visibility_changed(self, visible: bool) -> None:
         # A dock behind another tab is not visible either: prompting goes on, only a closed dock ends it.
         closed = not visible and self.isHidden()
-        self.panel.overlay.set_visible(not closed)
-        if closed:
-            self.panel.set_prompting(False)
+        self.panel.set_shown(not closed)

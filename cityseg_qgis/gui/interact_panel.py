@@ -1,4 +1,4 @@
-"""The Interact panel: three steps, and a line that says what is going on. All work is the interaction's."""
+"""The panel: the image, then Interact, Refer or Ask, and a line that says what is going on. All work is the core's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from cityseg_qgis.core.interaction import Interaction
 from cityseg_qgis.core.save import file_filter, save_layer
 from cityseg_qgis.core.source import describe
 from cityseg_qgis.core.target import new_geopackage_table, table_name
+from cityseg_qgis.core.text_run import deaf_reason
 from cityseg_qgis.errors import BackendUnavailable, CitySegError
 from cityseg_qgis.gui.accept_step import AcceptStep
 from cityseg_qgis.gui.layer_step import LayerStep
 from cityseg_qgis.gui.maptools.prompt_tool import PromptTool
 from cityseg_qgis.gui.preview import PreviewOverlay
-from cityseg_qgis.gui.prompt_step import PromptStep
+from cityseg_qgis.gui.prompt_step import INTERACT, PromptStep, PromptTabs
 from cityseg_qgis.gui.status_line import InstallBanner, StatusLine
+from cityseg_qgis.gui.text_side import TextSide
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.log import notify, notify_error
 
@@ -46,16 +48,21 @@ class InteractPanel(QWidget):
         self._iface = iface
         self._project = project
         self._tool_before = None
+        self._tab_before = INTERACT
         self.interaction = interaction
         self.banner = InstallBanner(self)
         self.layer_step = LayerStep(self)
+        self.tabs = PromptTabs(self)
         self.prompt_step = PromptStep(self)
         self.accept_step = AcceptStep(project, self)
+        self.text_side = TextSide(iface, interaction, project, self)
         self.status_line = StatusLine(self)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.setSpacing(6)
-        for widget in (self.banner, self.layer_step, self.prompt_step, self.accept_step):
+        for widget in (self.banner, self.layer_step, self.tabs, self.prompt_step, self.accept_step):
+            column.addWidget(widget)
+        for widget in (*self.text_side.panels.values(), self.text_side.review_panel):
             column.addWidget(widget)
         column.addStretch(1)
         canvas = iface.mapCanvas()
@@ -63,6 +70,8 @@ class InteractPanel(QWidget):
         self.overlay = PreviewOverlay(canvas, interaction, self)
         self._connect_widgets()
         self._connect_interaction()
+        self._connect_text_side()
+        self.show_tab(INTERACT)
         self.layer_step.set_models(interaction.models, interaction.model.id)
         self._on_layer_changed()
         self._on_target_changed()
@@ -75,6 +84,8 @@ class InteractPanel(QWidget):
     def set_prompting(self, wanted: bool) -> None:
         """Give the canvas to the prompt tool, or back to the tool that had it before."""
         canvas = self._iface.mapCanvas()
+        if wanted:
+            self.show_tab(INTERACT)
         if wanted and not self.prompting:
             self._tool_before = canvas.mapTool()
             canvas.setMapTool(self.tool)
@@ -87,8 +98,27 @@ class InteractPanel(QWidget):
                 canvas.unsetMapTool(self.tool)
         self.prompt_step.set_active(self.prompting)
 
+    def show_tab(self, mode: str) -> None:
+        """Show the cards of Interact, Refer or Ask."""
+        self.tabs.choose(mode)
+        interacts = mode == INTERACT
+        for card in (self.prompt_step, self.accept_step):
+            card.setVisible(interacts)
+        self.text_side.show_tab(None if interacts else mode)
+        if not interacts:
+            self.set_prompting(False)
+        self.status_line.set_invitation(mode)
+
+    def set_shown(self, shown: bool) -> None:
+        """The dock was opened, or closed: what belongs to it on the map comes and goes with it."""
+        self.overlay.set_visible(shown)
+        self.text_side.set_visible(shown)
+        if not shown:
+            self.set_prompting(False)
+
     def close_panel(self) -> None:
         """The plugin unloads: leave nothing on the canvas and no connection to the project."""
+        self.text_side.close_side()
         self.set_prompting(False)
         self._iface.mapCanvas().unsetMapTool(self.tool)
         self.overlay.close()
@@ -144,6 +174,17 @@ class InteractPanel(QWidget):
         accept.save_as_clicked.connect(self._on_save_as)
         self.status_line.retry_clicked.connect(interaction.retry)
 
+    def _connect_text_side(self) -> None:
+        side = self.text_side
+        self.tabs.chosen.connect(self._on_tab_chosen)
+        side.said.connect(self.status_line.say)
+        side.problem.connect(self._on_problem)
+        side.refining.connect(self._on_refining)
+        side.run.busy_changed.connect(self.status_line.set_busy)
+        side.review_panel.target_combo.geopackage_wanted.connect(self._on_geopackage_wanted)
+        for panel in side.panels.values():
+            panel.problem.connect(self._on_text_problem)
+
     def _connect_interaction(self) -> None:
         interaction = self.interaction
         interaction.session.changed.connect(self._refresh_history)
@@ -169,16 +210,44 @@ class InteractPanel(QWidget):
                 note = error.user_message
         self.layer_step.set_note(note)
         self.prompt_step.start_button.setEnabled(not note or self.prompting)
+        self.text_side.set_blocked(note)
         self.interaction.set_source_layer(layer)
 
     def _on_model_chosen(self, model_id: str) -> None:
         self.interaction.set_model(model_id)
-        self.prompt_step.set_allowed(self.interaction.model.prompts)
+        self._show_abilities()
 
     def _on_models_changed(self) -> None:
+        self.layer_step.set_models(self.interaction.models, self.interaction.model.id)
+        self._show_abilities()
+
+    def _show_abilities(self) -> None:
+        """Grey out what the chosen model cannot do."""
         model = self.interaction.model
-        self.layer_step.set_models(self.interaction.models, model.id)
         self.prompt_step.set_allowed(model.prompts)
+        self.tabs.set_deaf("" if model.hears_words else deaf_reason(model))
+        if not model.hears_words and self.tabs.current != INTERACT and not self.text_side.run.busy:
+            self.show_tab(INTERACT)
+
+    def _on_tab_chosen(self, mode: str) -> None:
+        self.show_tab(mode)
+        if mode != INTERACT:
+            # Before the first question, so that it does not wait for the libraries.
+            self.interaction.prepare()
+
+    def _on_refining(self, begins: bool) -> None:
+        """One object of the review is corrected under Interact; afterwards the review goes on."""
+        if begins:
+            self._tab_before = self.tabs.current
+            self.set_prompting(True)
+        else:
+            self.set_prompting(False)
+            self.show_tab(self._tab_before)
+
+    def _on_text_problem(self, error: CitySegError) -> None:
+        """The card says it; a missing backend has a banner of its own."""
+        if isinstance(error, BackendUnavailable):
+            self.banner.show_reason(error.user_message)
 
     def _on_operation_chosen(self, operation: str) -> None:
         self.interaction.operation = operation

@@ -19,6 +19,11 @@ _PREVIEW = {
     result.CLIP: QColor(255, 200, 0),
 }
 _FILL_ALPHA = 70
+# Where words are searched for, and the object under review.
+AREA_LINE = QColor(255, 214, 0)
+AREA_FILL = QColor(255, 214, 0, 18)
+CURRENT_LINE = QColor(0, 229, 255)
+CURRENT_FILL = QColor(0, 229, 255, 0)
 ACCENT = "#1683d8"
 ACCENT_DARK = "#0f6bb3"
 
@@ -70,6 +75,31 @@ QToolButton#CitySegSegment:checked {{
     background: #d9ecfc; color: #0b3d66; border: 2px solid {ACCENT};
 }}
 QToolButton#CitySegSegment:disabled {{ color: palette(mid); }}
+QLabel#CitySegAnswer {{ font-weight: bold; }}
+QLabel#CitySegPill {{
+    background: palette(window); border: 1px solid palette(mid); border-radius: 8px; padding: 0px 7px;
+    color: palette(text);
+}}
+QFrame#CitySegProblem {{ background: #fdeceb; border: 1px solid #e5a29b; border-radius: 5px; }}
+QFrame#CitySegProblem QLabel {{ color: #7a1c12; }}
+QFrame#CitySegChip {{
+    background: #e8f2fb; border: 1px solid #b9d6ef; border-radius: 9px; min-height: 20px;
+}}
+QFrame#CitySegChip QLabel {{ color: #123c5e; }}
+QFrame#CitySegChip[changed="true"] {{ background: #fff1cf; border-color: #dfa827; }}
+QDoubleSpinBox#CitySegChipNumber, QComboBox#CitySegChipChoice {{ background: transparent; color: #123c5e; }}
+QToolButton#CitySegChipRemove {{ border: none; color: #5f7f9c; font-weight: bold; padding: 0px 2px; }}
+QToolButton#CitySegChipRemove:hover, QToolButton#CitySegChipRemove:checked {{ color: #c0322f; }}
+QPushButton#CitySegStop {{ padding: 6px 10px; font-weight: bold; }}
+QPushButton#CitySegReview {{ padding: 5px 8px; }}
+QPushButton#CitySegReview:checked {{ background: #0b8a55; color: white; border: none; border-radius: 5px; }}
+QToolButton#CitySegTab {{
+    border: none; border-bottom: 3px solid transparent; padding: 5px 4px; background: transparent;
+    font-weight: bold;
+}}
+QToolButton#CitySegTab:hover {{ border-bottom-color: palette(mid); }}
+QToolButton#CitySegTab:checked {{ border-bottom-color: {ACCENT}; color: {ACCENT_DARK}; }}
+QToolButton#CitySegTab:disabled {{ color: palette(mid); }}
 QProgressBar#CitySegBusy {{
     border: none; background: palette(midlight); max-height: 3px; min-height: 3px; border-radius: 1px;
 }}

@@ -9,7 +9,7 @@ from qgis.gui import QgsMapCanvas, QgsMapCanvasItem
 from qgis.PyQt.QtCore import QLineF, QPointF, QRectF, Qt
 from qgis.PyQt.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
-from cityseg_qgis.core.prompts import ADD, BOX, LASSO, POINT, SCRIBBLE, Prompt
+from cityseg_qgis.core.prompts import ADD, BOX, LASSO, MASK, POINT, SCRIBBLE, Prompt
 from cityseg_qgis.gui.look import HALO, SHADOW, prompt_colour
 
 _RADIUS_PX = 7.5
@@ -66,9 +66,9 @@ class PromptItem(QgsMapCanvasItem):
     def _paint_line(self, painter: QPainter, prompt: Prompt) -> None:
         path = QPolygonF([self._pixel(position) for position in prompt.corners])
         colour = prompt_colour(prompt.label)
-        closed = prompt.kind in (BOX, LASSO)
+        closed = prompt.kind in (BOX, LASSO, MASK)
         width = _SCRIBBLE_PX if prompt.kind == SCRIBBLE else _LINE_PX
-        style = Qt.PenStyle.DashLine if prompt.kind == LASSO else Qt.PenStyle.SolidLine
+        style = Qt.PenStyle.DashLine if prompt.kind in (LASSO, MASK) else Qt.PenStyle.SolidLine
         wash = QColor(colour)
         wash.setAlpha(28)
         painter.setBrush(QBrush(wash) if closed else Qt.BrushStyle.NoBrush)

@@ -1,17 +1,81 @@
-"""Step 2 of the panel: prompting on the map."""
+"""Step 2 of the panel: how to say what is meant, and prompting on the map."""
 
 from __future__ import annotations
 
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QPushButton, QWidget
+from qgis.PyQt.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cityseg_qgis.core.prompts import BOX, LASSO, SCRIBBLE
+from cityseg_qgis.core.text_request import ASK, REFER
 from cityseg_qgis.gui.maptools.prompt_tool import AUTO
 from cityseg_qgis.gui.widgets import Choice, Segments, Step, flat_button, key_table
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import icon_path
+
+INTERACT = "interact"
+
+
+class PromptTabs(QWidget):
+    """Interact, Refer, Ask. `chosen` comes when the user chooses one; `set_deaf` greys out the two that need words."""
+
+    chosen = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.buttons: dict[str, QToolButton] = {}
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        for mode, caption, hint in _tabs():
+            button = QToolButton(self)
+            button.setObjectName("CitySegTab")
+            button.setText(caption)
+            button.setToolTip(hint)
+            button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.clicked.connect(lambda _checked, mode=mode: self.chosen.emit(mode))
+            self._group.addButton(button)
+            self.buttons[mode] = button
+            row.addWidget(button)
+        self.note = QLabel(self)
+        self.note.setObjectName("CitySegDeafNote")
+        self.note.setWordWrap(True)
+        self.note.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2, 0, 2, 0)
+        column.setSpacing(3)
+        column.addLayout(row)
+        column.addWidget(self.note)
+        self.choose(INTERACT)
+
+    @property
+    def current(self) -> str:
+        """INTERACT, REFER or ASK."""
+        return next(mode for mode, button in self.buttons.items() if button.isChecked())
+
+    def choose(self, mode: str) -> None:
+        """Show a tab as chosen."""
+        self.buttons[mode].setChecked(True)
+
+    def set_deaf(self, reason: str) -> None:
+        """Why the model cannot be asked in words; empty where it can."""
+        for mode, _, hint in _tabs():
+            if mode != INTERACT:
+                self.buttons[mode].setEnabled(not reason)
+                self.buttons[mode].setToolTip(reason or hint)
+        self.note.setText(reason)
+        self.note.setVisible(bool(reason))
 
 
 class PromptStep(Step):
@@ -73,6 +137,14 @@ class PromptStep(Step):
         self.undo_button.setEnabled(can_undo)
         self.redo_button.setEnabled(can_redo)
         self.clear_button.setEnabled(can_clear)
+
+
+def _tabs() -> list[tuple[str, str, str]]:
+    return [
+        (INTERACT, tr("Interact"), tr("Click, box or scribble one object after the other")),
+        (REFER, tr("Refer"), tr("Name what to find: “red-roofed buildings near water”")),
+        (ASK, tr("Ask"), tr("Ask a question: “Where could a helicopter land?”")),
+    ]
 
 
 def _modes() -> list[Choice]:

@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from cityseg_qgis.core.text_request import ASK, REFER
 from cityseg_qgis.i18n import tr
 
 
@@ -44,11 +45,20 @@ class StatusLine(QWidget):
         column.setSpacing(5)
         column.addWidget(self.busy_bar)
         column.addLayout(row)
-        self.say("")
+        self._invitation = ""
+        self.set_invitation("")
 
     def say(self, text: str) -> None:
         """Show a sentence; none is the invitation to begin."""
-        self.text.setText(text or tr("Click on an object in the map to get its outline."))
+        self.text.setText(text or self._invitation)
+
+    def set_invitation(self, mode: str) -> None:
+        """What to do first, under Refer, Ask or Interact."""
+        self._invitation = {
+            REFER: tr("Say what to find; the objects come under review before they go into a layer."),
+            ASK: tr("Ask about the image; the answer is shown on the map, with the reason for it."),
+        }.get(mode, tr("Click on an object in the map to get its outline."))
+        self.say("")
 
     def set_busy(self, busy: bool) -> None:
         """Move the bar, or stop it."""

@@ -16,6 +16,7 @@ CANCEL = "cancel"
 SHUTDOWN = "shutdown"
 
 PROGRESS = "progress"
+PARTIAL = "partial"
 LOG = "log"
 
 # JSON-RPC 2.0

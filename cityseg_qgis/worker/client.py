@@ -46,6 +46,7 @@ class BackendClient(QObject):
     answered = pyqtSignal(int, object, object)
     failed = pyqtSignal(int, object)
     progressed = pyqtSignal(int, float, str)
+    partially_answered = pyqtSignal(int, object)
     log_line = pyqtSignal(str, str)
     state_changed = pyqtSignal(str)
 
@@ -214,6 +215,9 @@ class BackendClient(QObject):
             request_id, fraction = params.get("id"), params.get("fraction")
             if request_id in self._pending and isinstance(fraction, (int, float)):
                 self.progressed.emit(request_id, float(fraction), str(params.get("message", "")))
+        elif message.method == codes.PARTIAL:
+            if params.get("id") in self._pending:
+                self.partially_answered.emit(params["id"], params)
         elif message.method == codes.LOG:
             self.log_line.emit(str(params.get("level", "info")), str(params.get("message", "")))
 

@@ -36,6 +36,7 @@ class Desktop(QObject):
         self.bar = QgsMessageBar(self.canvas)
         self.raster_menu = self.window.menuBar().addMenu("Raster")
         self.factories: list[object] = []
+        self.active = None
         self.pan = QgsMapToolPan(self.canvas)
         self.canvas.setMapTool(self.pan)
         # QGIS has these shortcuts of its own; the counters tell who got the keys.
@@ -62,6 +63,9 @@ class Desktop(QObject):
 
     def messageBar(self):
         return self.bar
+
+    def activeLayer(self):
+        return self.active
 
     def addDockWidget(self, area, dock):
         self.window.addDockWidget(area, dock)

@@ -20,7 +20,8 @@ UNDO, REDO, ACCEPT, CLEAR = "undo", "redo", "accept", "clear"
 class PromptKeys(QObject):
     """An event filter. QGIS's own shortcuts win over a key press unless its ShortcutOverride is accepted first.
 
-    `can` says whether a command means something now; where it does not, the key is left to QGIS.
+    `can` says whether a command means something now; where it does not, the key is left to QGIS. `command_of` names the
+    command of a key.
     """
 
     def __init__(
@@ -28,9 +29,11 @@ class PromptKeys(QObject):
         can: Callable[[str], bool],
         do: Callable[[str], None],
         parent: Optional[QObject] = None,
+        command_of: Optional[Callable[[QKeyEvent], str]] = None,
     ) -> None:
         super().__init__(parent)
         self._can, self._do = can, do
+        self._command_of = command_of or prompt_command
         self._watched: dict[QWidget, tuple[str, ...]] = {}
 
     @property
@@ -55,7 +58,7 @@ class PromptKeys(QObject):
         kind = event.type()
         if kind not in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress):
             return False
-        command = command_of(event)
+        command = self._command_of(event)
         if command not in self._watched.get(watched, ()) or not self._can(command):
             return False
         event.accept()
@@ -64,8 +67,8 @@ class PromptKeys(QObject):
         return True
 
 
-def command_of(event: QKeyEvent) -> str:
-    """The command of a key, empty for none."""
+def prompt_command(event: QKeyEvent) -> str:
+    """The prompt tool's command of a key, empty for none."""
     key, modifiers = event.key(), event.modifiers() & ~_KEYPAD
     if modifiers == _CTRL:
         return {Qt.Key.Key_Z: UNDO, Qt.Key.Key_Y: REDO}.get(key, "")
