@@ -14,7 +14,16 @@ from inference_backend.training.text_sets import UNKNOWN, TextImage, leaf_index
 
 GSD_M = 0.3
 WHOLE = {"agricultural": "field", "forest": "tree"}
-"""Classes whose images are one leaf from edge to edge."""
+"""Classes whose images are one leaf from edge to edge, but for `ORCHARDS` and `MIXED`."""
+ORCHARDS = frozenset(["agricultural04", "agricultural21", "agricultural22", "agricultural23"])
+MIXED = frozenset(
+    [
+        *("agricultural00", "agricultural02", "forest03", "forest04", "forest05", "forest06"),
+        *("forest08", "forest09", "forest10", "forest31", "forest32", "forest40", "forest60"),
+    ]
+)
+"""Images with tracks, roofs or bare soil: what is there is known, but neither where nor what is not."""
+NOWHERE_HERE = frozenset(["ship", "aircraft", "runway", "sea", "beach", "wind turbine"])
 PRESENT = {
     "agricultural": ("field",),
     "airplane": ("aircraft",),
@@ -66,7 +75,7 @@ MAYBE = {
         *("basketball court", "railway", "train", "greenhouse", "lake"),
     ),
     "denseresidential": ("pool", "parking lot", "solar array", "tennis court", "basketball court"),
-    "freeway": ("parking lot", "container", "railway", "train", "pool"),
+    "freeway": ("parking lot", "container", "railway", "train", "pool", "lake", "river"),
     "golfcourse": ("lake", "pool", "river", "parking lot"),
     "harbor": ("ship", "sea", "lake", "river", "parking lot", "container", "beach"),
     "intersection": ("parking lot", "railway", "train", "pool", "container", "solar array", "tank"),
@@ -94,12 +103,10 @@ BARE_OF = {
     "agricultural": ("building", "vehicle", "car", "truck", "bus", "water"),
     "chaparral": ("building", "vehicle", "car", "truck", "bus", "water", "tree"),
     "forest": ("vehicle", "truck", "bus"),
-    "beach": ("building", "truck", "bus", "field"),
-    "runway": ("building", "tree", "water", "field", "bus"),
-    "freeway": ("field", "water"),
-    "overpass": ("field",),
-    "parkinglot": ("field", "water", "river"),
-    "harbor": ("field", "tree", "road"),
+    "beach": ("field",),
+    "runway": ("building", "tree", "water", "bus"),
+    "parkinglot": ("water",),
+    "harbor": ("field",),
 }
 """More that a class surely has not."""
 
@@ -111,15 +118,16 @@ def ucmerced(root: Path, held_out: bool = False) -> Iterator[TextImage]:
         if (number >= UCMERCED_HELD_OUT_BLOCK) != held_out:
             continue
         kind, rgb = path.parent.name, read_rgb(path)
-        leaves, complete = weak_leaves(kind, rgb)
+        leaves, complete = weak_leaves(path.stem, kind, rgb)
+        orchard = path.stem in ORCHARDS
         yield TextImage(
             rgb,
             leaves,
             GSD_M,
             f"ucmerced/{path.stem}",
             complete=complete,
-            present=frozenset(PRESENT[kind]),
-            absent=absent_concepts(kind),
+            present=frozenset(["orchard"] if orchard else PRESENT[kind]),
+            absent=NOWHERE_HERE if path.stem in MIXED else absent_concepts(kind),
         )
 
 
@@ -128,10 +136,11 @@ def absent_concepts(kind: str) -> frozenset[str]:
     return (RARE - set(MAYBE.get(kind, ())) - set(PRESENT[kind])) | set(BARE_OF.get(kind, ()))
 
 
-def weak_leaves(kind: str, rgb: np.ndarray) -> tuple[np.ndarray, frozenset[str]]:
-    """(uint8 (H, W) leaves, concepts complete there); all unknown for a class that is no single leaf."""
-    if kind in WHOLE:
-        return np.full(rgb.shape[:2], leaf_index(WHOLE[kind]), np.uint8), frozenset([WHOLE[kind]])
+def weak_leaves(stem: str, kind: str, rgb: np.ndarray) -> tuple[np.ndarray, frozenset[str]]:
+    """(uint8 (H, W) leaves, concepts complete there); all unknown for an image that is no single leaf."""
+    leaf = "orchard" if stem in ORCHARDS else WHOLE.get(kind)
+    if leaf is not None and stem not in MIXED:
+        return np.full(rgb.shape[:2], leaf_index(leaf), np.uint8), frozenset([leaf])
     if kind == "chaparral":
         return _shrubs(rgb), frozenset(["shrub", "bare ground"])
     return np.full(rgb.shape[:2], UNKNOWN, np.uint8), frozenset()
