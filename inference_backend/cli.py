@@ -22,7 +22,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
-        importlib.import_module(f"{commands.__name__}.{module.name}").add_parser(subparsers)
+        command = importlib.import_module(f"{commands.__name__}.{module.name}")
+        # A module without one declares part of another's command.
+        if hasattr(command, "add_parser"):
+            command.add_parser(subparsers)
     return parser
 
 
