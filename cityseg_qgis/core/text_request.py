@@ -36,7 +36,12 @@ AREAS = (VISIBLE, RECTANGLE, POLYGONS, WHOLE)
 # A name of a class is short, and says nothing of another class: such commas join a phrase, not a list.
 _MOST_WORDS_A_CLASS = 3
 _IN_PHRASES = frozenset(
-    ["of", "than", "near", "nearest", "within", "between", "inside", "outside", "next", "beside", "to", "from", "at", "in", "on", "with", "without", "by", "not", "but", "that", "which", "where", "larger", "smaller", "bigger", "more", "less", "most", "least", "largest", "smallest", "north", "south", "east", "west", "left", "right", "above", "below"]
+    (
+        *("of", "than", "near", "nearest", "within", "between", "inside", "outside", "next", "beside", "to", "from"),
+        *("at", "in", "on", "with", "without", "by", "not", "but", "that", "which", "where", "larger", "smaller"),
+        *("bigger", "more", "less", "most", "least", "largest", "smallest", "north", "south", "east", "west", "left"),
+        *("right", "above", "below"),
+    )
 )
 _JOINED = re.compile(r"\s+(?:and|or)\s+")
 
@@ -126,7 +131,8 @@ class TextRequest:
 
     def _asked(self) -> dict[str, Any]:
         if self.program is not None:
-            return {"program": dict(self.program), "chips": dict(self.changes)}
+            said = "ask" if self.mode == ASK else "text"
+            return {"program": dict(self.program), "changes": dict(self.changes), said: self.words}
         if self.mode == ASK:
             return {"ask": self.words}
         classes = class_list(self.words)

@@ -181,6 +181,8 @@ class InteractPanel(QWidget):
         side.problem.connect(self._on_problem)
         side.refining.connect(self._on_refining)
         side.run.busy_changed.connect(self.status_line.set_busy)
+        # Accepting under review is a step that Ctrl+Z takes back here too.
+        side.review.changed.connect(self._refresh_history)
         side.review_panel.target_combo.geopackage_wanted.connect(self._on_geopackage_wanted)
         for panel in side.panels.values():
             panel.problem.connect(self._on_text_problem)

@@ -38,7 +38,10 @@ BECAUSE = {"red": "where people live", "blue": "where one could swim"}
 TILES = 4
 SCORES = {"red": 0.9, "blue": 0.6}
 _WORD = re.compile(r"[a-z]+")
-_KNOWN = set(["the", "a", "all", "one", "of", "and", "or", "larger", "than", "largest", "things", "what", "is", "where", "are", "m", "something"])
+_KNOWN = frozenset(
+    ("the", "a", "all", "one", "of", "and", "or", "larger", "than", "largest")
+    + ("things", "what", "is", "where", "are", "m", "something")
+)
 _LARGER = re.compile(r"larger than (\d+)")
 _POLL_S = 0.005
 
@@ -202,7 +205,7 @@ def understood(params: dict) -> tuple[dict, str]:
     """The program of the request, and its words."""
     if "program" in params:
         program = dict(params["program"])
-        for name, value in (params.get("chips") or {}).items():
+        for name, value in (params.get("changes") or {}).items():
             program["classes" if name == "class" else name] = [value] if name == "class" else value
         return {k: v for k, v in program.items() if v is not None}, ", ".join(program["classes"])
     if "classes" in params:
