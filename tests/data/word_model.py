@@ -14,11 +14,13 @@ from inference_backend.models.base import Embedding, TextAnswer, TextQuery
 from tests.data.colour_model import ColourModel
 
 COLOURS = {"red": (200, 30, 30), "blue": (20, 40, 210), "grey": (128, 128, 128)}
+# What a text may mean by a thing.
+THINGS = {**COLOURS, "building": COLOURS["red"], "pool": COLOURS["blue"]}
 _TOLERANCE = 24
 
 
 class WordModel(ColourModel):
-    """Finds named colours; what has none of the colour, or names none, is absent. Counts its encodings."""
+    """Finds named colours, and red buildings and blue pools; what has none of the colour is absent. Counts its encodings."""
 
     card = replace(ColourModel.card, id="word-test", prompts=(*ColourModel.card.prompts, "text"))
 
@@ -37,7 +39,7 @@ class WordModel(ColourModel):
     def _answer(self, embedding: Embedding, text: str) -> TextAnswer:
         rgb = embedding.tensors["rgb"]
         mask = np.zeros(rgb.shape[:2], bool)
-        for name, colour in COLOURS.items():
+        for name, colour in THINGS.items():
             if name in text:
                 mask |= np.abs(rgb - np.array(colour)).max(axis=2) <= _TOLERANCE
         presence = 0.9 if mask.any() else 0.1
