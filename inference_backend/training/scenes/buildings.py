@@ -273,6 +273,8 @@ def _flat_furniture(canvas: Canvas, wings: list[Wing], solar_chance: float, numb
 
 def _pitched_furniture(canvas: Canvas, wing: Wing, style: str) -> None:
     rng = canvas.rng
+    if canvas.gsd_m > 0.7:
+        return  # nothing here is as large as a pixel
     count = int(rng.poisson(1.2 if style == "house" else 0.8))
     for _ in range(count):
         cx, cy = _on_wing(rng, wing, 1.0)

@@ -36,7 +36,12 @@ def noise(rng: np.random.Generator, rows: int, cols: int, kind: str = "ground") 
     if rows > BANK_PX or cols > BANK_PX:
         side = max(rows, cols)
         coarse = cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC)[:rows, :cols]
-        return coarse + 0.3 * np.resize(field, (rows, cols))
+        # The bank mirrored at its edges gives the fine detail.
+        down, across = (
+            np.abs((np.arange(n) + BANK_PX) % (2 * BANK_PX) - BANK_PX) % BANK_PX
+            for n in (rows, cols)
+        )
+        return coarse + 0.3 * field[np.ix_(down, across)]
     row = int(rng.integers(BANK_PX - rows + 1))
     col = int(rng.integers(BANK_PX - cols + 1))
     crop = field[row : row + rows, col : col + cols]

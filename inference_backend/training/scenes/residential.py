@@ -156,7 +156,7 @@ def _litter(canvas: Canvas) -> None:
     """Planks, sheets, tarpaulins and rubbish on the ground."""
     rng = canvas.rng
     colours = ROOFS["tin"] + ((60, 90, 150), (40, 36, 34))
-    for _ in range(int(canvas.side_m**2 / 60)):
+    for _ in range(min(int(canvas.side_m**2 / 60), 700)):
         xy = rng.uniform(0, canvas.side_m, 2)
         size = rng.uniform(0.2, 1.4)
         ring = rectangle(*xy, size, size * rng.uniform(0.3, 1), rng.uniform(0, 3))

@@ -216,8 +216,6 @@ def river(canvas: Canvas, biome: Biome) -> None:
         )
         belt[(canvas.instances > 0) & (canvas.semantic != 5) & (canvas.semantic != 7)] = -1
         canopy(canvas, cover(canvas, belt), biome, rng.uniform(1.4, 3.5), rng.uniform(0.4, 0.9))
-    for _ in range(int(rng.choice([0, 1, 1, 2]))):
-        _crossing(canvas, frame, rng.uniform(-0.35, 0.35) * canvas.side_m, half, number)
     if half > 12:
         for _ in range(int(rng.integers(0, 4))):
             a = rng.uniform(-0.5, 0.5) * canvas.side_m
@@ -230,6 +228,8 @@ def river(canvas: Canvas, biome: Biome) -> None:
                 ship(canvas, *xy, turn, "barge", rng.uniform(35, 70))
             else:
                 craft.boat(canvas, *xy, turn + rng.choice([0, np.pi]))
+    for _ in range(int(rng.choice([0, 1, 1, 2]))):
+        _crossing(canvas, frame, rng.uniform(-0.35, 0.35) * canvas.side_m, half, number)
 
 
 def _crossing(canvas: Canvas, frame: Frame, a: float, half: float, river_id: int) -> None:
