@@ -8,6 +8,7 @@ from collections import defaultdict
 from html import escape
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -66,7 +67,9 @@ def _chosen(path: Path, each: int) -> dict[str, list[dict[str, Any]]]:
         for kind, places in by_kind.items():
             firsts = list(dict(reversed(places)).values())[::-1]
             rest = [start for _, start in places if start not in set(firsts)]
-            picked = np.linspace(0, len(firsts) - 1, min(each, len(firsts))).astype(int)
+            # Kinds begin at different images, or the sheet would show the first ones only.
+            spread = np.linspace(0, len(firsts), min(each, len(firsts)), endpoint=False)
+            picked = (spread.astype(int) + crc32(kind.encode())) % len(firsts)
             starts_of = [firsts[index] for index in picked] + rest
             found[kind] = []
             for start in starts_of[:each]:
