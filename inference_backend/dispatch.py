@@ -25,6 +25,8 @@ class Call:
     progress: Callable[[float, str], None] = lambda fraction, message: None
     # What a short request is doing now, where that takes longer than usual.
     announce: Callable[[str], None] = lambda message: None
+    # GeoJSON features that are found while the rest is still looked for.
+    partial: Callable[[list[dict[str, Any]]], None] = lambda features: None
 
     @property
     def params(self) -> dict[str, Any]:

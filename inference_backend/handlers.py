@@ -54,6 +54,7 @@ class Session:
             ("segmentation", _import_predict),
             ("default model", self._default_model),
             ("first pass", self._warm_model),
+            ("words", self._warm_words),
         ]
 
     def state(self) -> dict[str, Any]:
@@ -146,11 +147,42 @@ class Session:
         }
 
     def segment(self, call: Call) -> dict[str, Any]:
-        """A whole job: what `cityseg segment` does, with progress and cancel."""
+        """A whole job: what `cityseg segment` does, with progress, parts of the answer and cancel."""
+        from inference_backend.text_job import asks_in_words
+
+        if asks_in_words(call.params):
+            return self._segment_words(call)
         from inference_backend.segment import SegmentJob, run_segment
 
         job = SegmentJob.from_json({"device": self.device, **call.params})
         return run_segment(job, call.progress, call.cancel)
+
+    def _segment_words(self, call: Call) -> dict[str, Any]:
+        """The source may be a file's path, or a source as `predict` has it; it stays open for the next question."""
+        from inference_backend.models import registry
+        from inference_backend.text_job import TextJob, run_text_job
+
+        job = TextJob.from_json({"device": self.device, **call.params})
+        spec = call.params.get("source")
+        if isinstance(spec, str):
+            given = {name: call.params.get(name) for name in ("bands", "stretch")}
+            spec = {
+                "kind": "file",
+                "path": spec,
+                **{k: v for k, v in given.items() if v is not None},
+            }
+        call.announce("Opening the raster")
+        source = self.sources.get(spec, call.attachments)
+        call.cancel.check()
+        name = _model_name(call.params)
+        if name not in self._used_models:
+            call.announce(f"Loading {name}")
+        model = registry.get(name, job.device)
+        self._used_models[name] = model.device
+        cache = self.cache_for(model)
+        return run_text_job(
+            job, call.progress, call.cancel, model, cache, source, partial=call.partial
+        )
 
     def _default_model(self) -> PromptableModel:
         from inference_backend.models import registry
@@ -167,6 +199,20 @@ class Session:
         side = model.card.input_px
         embedding = model.embed(np.zeros((side, side, 3), np.uint8), None, "first pass")
         model.predict(embedding, [Prompt("point", np.array([[side / 2, side / 2]]))])
+
+    def _warm_words(self) -> None:
+        """The parser, the vocabulary and the first words: what the first question would otherwise wait for."""
+        import numpy as np
+
+        import inference_backend.text_job
+        from inference_backend.language.parse import understand
+        from inference_backend.models.base import TextQuery
+
+        understand("buildings near water")
+        model = self._default_model()
+        if "text" in model.card.prompts:
+            embedding = model.embed(np.zeros((64, 64, 3), np.uint8), None, "first words")
+            model.predict_text(embedding, [TextQuery("buildings")])
 
 
 class _TellingCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import shapely
@@ -34,7 +34,7 @@ _LOADED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class SegmentJob:
-    """All that a run needs. `extent` (xmin, ymin, xmax, ymax) is in the source frame."""
+    """All that a run needs. `extent` (xmin, ymin, xmax, ymax) is in the source frame; `text` is heard with every prompt."""
 
     source: str
     prompts: str
@@ -47,6 +47,7 @@ class SegmentJob:
     extent: tuple[float, float, float, float] | None = None
     mask: str | None = None
     class_name: str = ""
+    text: str = ""
     options: AnswerOptions = field(default_factory=AnswerOptions)
 
     @classmethod
@@ -106,6 +107,7 @@ def run_segment(
         check_data(objects, source)
         report(0.0, f"Loading {job.model}")
         model = model or _load(job)
+        objects = [_with_words(asked, job.text, model) for asked in objects]
         cache = cache or EmbeddingCache(_CACHE_BYTES)
         cancel.check()
         entries, rows = [], []
@@ -149,6 +151,18 @@ def _answer(
         return answer_object(source, asked.prompts, model, options, cache, cancel)
     except NoImageData:
         return ObjectAnswer.nothing(source)
+
+
+def _with_words(asked: PromptedObject, text: str, model: PromptableModel) -> PromptedObject:
+    """The job's words beside each prompt that has none of its own."""
+    if not text.strip():
+        return asked
+    if "text" not in model.card.prompts:
+        raise InvalidInput(
+            f"The model '{model.card.id}' takes no text; choose one that does, or leave the words out."
+        )
+    prompts = tuple(replace(prompt, text=prompt.text or text.strip()) for prompt in asked.prompts)
+    return replace(asked, prompts=prompts)
 
 
 def _load(job: SegmentJob) -> PromptableModel:

@@ -25,6 +25,7 @@ from cityseg_qgis.protocol.messages import (
     Request,
     Response,
     from_frame,
+    partial,
     progress,
     to_bytes,
 )
@@ -188,6 +189,7 @@ class Server:
             CancelToken(),
             self._progress_of(request.id),
             lambda message: self.send(progress(request.id, 0.0, message)),
+            lambda features: self.send(partial(request.id, features)),
         )
         with self._changed:
             self._waiting.append(call)

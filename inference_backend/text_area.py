@@ -49,7 +49,8 @@ def _to_source(feature: Feature, source: RasterSource) -> BaseGeometry:
         placed = shapely.transform(feature.geometry, to_source.transform, interleaved=False)
     except ProjError as error:
         raise InvalidInput(
-            f"{feature.where} cannot be taken to the raster's CRS; check the CRS of both.", str(error)
+            f"{feature.where} cannot be taken to the raster's CRS; check the CRS of both.",
+            str(error),
         ) from error
     if not np.isfinite(shapely.get_coordinates(placed)).all():
         raise InvalidInput(

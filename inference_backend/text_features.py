@@ -82,9 +82,7 @@ class Outliner:
         name = "" if wanted.is_sentence else wanted.key
         if wanted.concept is not None:
             name = wanted.concept.name
-        return TextFeature(
-            shape, name, min(max(score, 0.0), 1.0), (rgb[0], rgb[1], rgb[2])
-        )
+        return TextFeature(shape, name, min(max(score, 0.0), 1.0), (rgb[0], rgb[1], rgb[2]))
 
 
 class Collector:

@@ -68,6 +68,11 @@ class TileGrid:
         return round(self.tile_px * OVERLAP / 8) * 8
 
     @property
+    def inset_px(self) -> int:
+        """So wide is a tile's edge that does not count, for lack of surroundings; the raster's own edges do."""
+        return self.overlap_px // 4
+
+    @property
     def tile_cols(self) -> tuple[int, ...]:
         """First column of each tile."""
         return _offsets(self.width, self.tile_px, self.tile_px - self.overlap_px)
@@ -106,13 +111,31 @@ class TileGrid:
         if area_px is None:
             return [(row, list(self.tile_cols)) for row in self.tile_rows]
         shapely.prepare(area_px)
+        left, right = self._counted(firsts, cols, self.width)
         found = []
         for row in self.tile_rows:
-            boxes = shapely.box(firsts, row, firsts + cols, row + rows)
+            top, bottom = self._counted(np.array([row]), rows, self.height)
+            boxes = shapely.box(left, top, right, bottom)
             hit = firsts[shapely.intersects(area_px, boxes)]
             if len(hit):
                 found.append((row, hit.tolist()))
         return found
+
+    def _counted(self, firsts: np.ndarray, side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """First and last line of the tiles' parts that count."""
+        ends = firsts + side
+        return (
+            np.where(firsts > 0, firsts + self.inset_px, 0),
+            np.where(ends < size, ends - self.inset_px, size),
+        )
+
+    def weight(self, col: int, row: int) -> np.ndarray:
+        """float32 (rows, cols) of the tile that begins there: 1 in its middle, falling smoothly to 0 at the inset."""
+        rows, cols = self.tile_shape
+        inset, flank = self.inset_px, self.overlap_px - 2 * self.inset_px
+        down = _ramp(rows, inset, flank, row > 0, row + rows < self.height)
+        across = _ramp(cols, inset, flank, col > 0, col + cols < self.width)
+        return np.outer(down, across)
 
     def panels(self, touched: list[tuple[int, list[int]]]) -> Iterator[tuple[int, int]]:
         """Ranges of columns [first, end) that are searched one after the other, each from top to bottom.
@@ -155,3 +178,19 @@ def _offsets(size: int, tile: int, step: int) -> tuple[int, ...]:
         return (0,)
     count = -(-(size - tile) // step)
     return (*range(0, count * step, step), size - tile)
+
+
+def _ramp(size: int, inset: int, flank: int, before: bool, after: bool) -> np.ndarray:
+    """float32 (size,): a flat top, and flanks of a squared sine where there is a neighbour `before` or `after`.
+
+    With the flank of the neighbour's other side they sum to one.
+    """
+    rise = np.sin(np.pi / 2 * (np.arange(flank) + 0.5) / flank) ** 2
+    weight = np.ones(size, np.float32)
+    if before:
+        weight[:inset] = 0
+        weight[inset : inset + flank] = rise
+    if after:
+        weight[size - inset :] = 0
+        weight[size - inset - flank : size - inset] *= rise[::-1]
+    return weight

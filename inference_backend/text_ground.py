@@ -81,9 +81,7 @@ def _local(crs: pyproj.CRS, middle: tuple[float, float]) -> pyproj.Transformer |
         return None
 
 
-def _lonlat(
-    crs: pyproj.CRS, base: pyproj.CRS, place: tuple[float, float]
-) -> tuple[float, float]:
+def _lonlat(crs: pyproj.CRS, base: pyproj.CRS, place: tuple[float, float]) -> tuple[float, float]:
     """Longitude and latitude in degrees."""
     to_base = pyproj.Transformer.from_crs(crs, base, always_xy=True)
     degrees = base.axis_info[0].unit_conversion_factor * 180.0 / np.pi

@@ -275,7 +275,11 @@ def _after(error: Exception, run: TextRun, writer: _Rows, keep: bool) -> Excepti
         told = type(error)(f"{sentence}; stopped{kept}.", error.detail)
         return told
     sentence = known_sentence(error)
-    return ResourceProblem(f"{sentence.rstrip('.')}; stopped{kept}.", repr(error)) if sentence else error
+    return (
+        ResourceProblem(f"{sentence.rstrip('.')}; stopped{kept}.", repr(error))
+        if sentence
+        else error
+    )
 
 
 def _check_targets(job: TextJob) -> None:

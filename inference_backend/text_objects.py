@@ -129,22 +129,27 @@ class ObjectFinder:
         sums = _sums(labels, probability, rgb)
         rows, cols = labels.shape
         window = (float(self._left), float(top), float(self._left + cols), float(top + rows))
-        cuts = (top > 0, self._left > 0, top + rows < self._size[0], self._left + cols < self._size[1])
+        cuts = (
+            top > 0,
+            self._left > 0,
+            top + rows < self._size[0],
+            self._left + cols < self._size[1],
+        )
         for label, place in enumerate(ndimage.find_objects(labels), 1):
             if place is None:
                 continue
             if label % 64 == 0:
                 self._cancel.check()
             around, cropped = _padded(place, labels.shape)
-            geometry = _outline(probability[around], labels[around] == label, labels[around] > 0, self._threshold)
+            geometry = _outline(
+                probability[around], labels[around] == label, labels[around] > 0, self._threshold
+            )
             if geometry.is_empty:
                 continue
             x, y = self._left + cropped[1], top + cropped[0]
             moved = shapely.transform(geometry, lambda xy, x=x, y=y: xy + (x, y))
             down, across = place
-            touches = (
-                down.start == 0, across.start == 0, down.stop == rows, across.stop == cols
-            )
+            touches = (down.start == 0, across.start == 0, down.stop == rows, across.stop == cols)
             whole = not any(cut and touch for cut, touch in zip(cuts, touches))
             yield FoundObject(moved, sums[label], whole, window)
 
@@ -180,7 +185,9 @@ def _outline(
 ) -> BaseGeometry:
     """The contour of one object: towards a neighbour that it touches, it ends half way between their pixels."""
     mirrored = np.minimum(2 * threshold - probability, probability)
-    return polygonize(np.where(own | ~any_object, probability, mirrored) * (own | _beside(own)), threshold)
+    return polygonize(
+        np.where(own | ~any_object, probability, mirrored) * (own | _beside(own)), threshold
+    )
 
 
 def _beside(own: np.ndarray) -> np.ndarray:
@@ -201,9 +208,7 @@ def _holds_middle(own: Span, thing: FoundObject, margin: float) -> bool:
     top, end, left, right = own
     x0, y0, x1, y1 = thing.geometry.bounds
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    return (
-        left - margin <= x < right + margin and top - margin <= y < end + margin
-    )
+    return left - margin <= x < right + margin and top - margin <= y < end + margin
 
 
 def _clear(own: Span, thing: FoundObject) -> bool:
@@ -211,7 +216,10 @@ def _clear(own: Span, thing: FoundObject) -> bool:
     top, end, left, right = own
     x0, y0, x1, y1 = thing.geometry.bounds
     return (
-        x0 >= left + _EITHER_PX and x1 <= right - _EITHER_PX and y0 >= top + _EITHER_PX and y1 <= end - _EITHER_PX
+        x0 >= left + _EITHER_PX
+        and x1 <= right - _EITHER_PX
+        and y0 >= top + _EITHER_PX
+        and y1 <= end - _EITHER_PX
     )
 
 
@@ -259,4 +267,6 @@ def _part_in(thing: FoundObject, window: Span) -> float:
 
 def _joined(members: list[FoundObject]) -> FoundObject:
     geometry = shapely.union_all([member.geometry for member in members])
-    return FoundObject(geometry, np.sum([member.sums for member in members], axis=0), False, members[0].seen_in)
+    return FoundObject(
+        geometry, np.sum([member.sums for member in members], axis=0), False, members[0].seen_in
+    )

@@ -55,7 +55,9 @@ def conclude(
     features = [replace(feature, why=feature.why or why) for feature in features]
     answer = " ".join(part for part in (sentence, _understood_as(reading)) if part)
     if not whole:
-        answer = f"Stopped before all was seen ({tiles:,} tile{'' if tiles == 1 else 's'}). {answer}"
+        answer = (
+            f"Stopped before all was seen ({tiles:,} tile{'' if tiles == 1 else 's'}). {answer}"
+        )
     return Conclusion(features, answer)
 
 
@@ -75,9 +77,7 @@ def _run_program(
         things[key] = [_instance(feature, key, frame) for feature in features]
         origin |= {id(thing): feature for thing, feature in zip(things[key], features)}
     outcome = execute(reading.program, things, view)
-    chosen = [
-        origin.get(id(thing)) or _made(thing, frame) for thing in outcome.instances
-    ]
+    chosen = [origin.get(id(thing)) or _made(thing, frame) for thing in outcome.instances]
     if not chosen and not outcome.considered:
         return [], _none(reading.wanted, here, looked)
     return chosen, outcome.sentence
@@ -123,13 +123,19 @@ def _none(wanted: Sequence[Wanted], here: Mapping[str, list[TextFeature]], looke
     if any(one.is_sentence for one in missing):
         return f"Nothing that these words describe was found in this area ({looked})."
     was = "was" if len(missing) == 1 and not missing[0].countable else "were"
-    return f"No {_joined([one.plural for one in missing], 'or')} {was} found in this area ({looked})."
+    return (
+        f"No {_joined([one.plural for one in missing], 'or')} {was} found in this area ({looked})."
+    )
 
 
 def _why(reading: Reading) -> str:
     """What stands with each feature: the reason of the concept, else what was understood."""
     because = next((because for _, _, because in reading.concepts if because), "")
-    return f"{reading.sentence} ({because})" if because and reading.sentence else because or reading.sentence
+    return (
+        f"{reading.sentence} ({because})"
+        if because and reading.sentence
+        else because or reading.sentence
+    )
 
 
 def _understood_as(reading: Reading) -> str:
@@ -147,4 +153,3 @@ def _understood_as(reading: Reading) -> str:
 def _joined(words: Sequence[str], last: str) -> str:
     words = list(dict.fromkeys(words))
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
-

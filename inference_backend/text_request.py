@@ -120,7 +120,9 @@ def area_of_bounds(bounds: Any) -> BaseGeometry:
         x0, y0, x1, y1 = (float(value) for value in bounds)
     except (TypeError, ValueError) as error:
         raise InvalidInput("The bounds of an area are xmin, ymin, xmax, ymax.") from error
-    if not (x0 < x1 and y0 < y1) or not all(abs(value) < float("inf") for value in (x0, y0, x1, y1)):
+    if not (x0 < x1 and y0 < y1) or not all(
+        abs(value) < float("inf") for value in (x0, y0, x1, y1)
+    ):
         raise InvalidInput(
             "The area has no size; give xmin, ymin, xmax, ymax with the lesser values first."
         )
@@ -131,7 +133,9 @@ def area_of_polygons(polygons: Sequence[BaseGeometry]) -> BaseGeometry:
     """The union of polygons, repaired where they cross themselves. Raises InvalidInput where nothing is left."""
     sound = [polygon if polygon.is_valid else shapely.make_valid(polygon) for polygon in polygons]
     whole = shapely.union_all(shapely.force_2d(sound))
-    parts = [part for part in shapely.get_parts(shapely.get_parts(whole)) if part.geom_type == "Polygon"]
+    parts = [
+        part for part in shapely.get_parts(shapely.get_parts(whole)) if part.geom_type == "Polygon"
+    ]
     if not parts or not sum(part.area for part in parts) > 0:
         raise InvalidInput("The area has no size; draw or select polygons.")
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
@@ -143,7 +147,9 @@ def _polygon(item: Any) -> BaseGeometry:
     try:
         geometry = shape(item)
     except _MALFORMED as error:
-        raise InvalidInput("A polygon of the area cannot be read; draw it again.", str(error)) from error
+        raise InvalidInput(
+            "A polygon of the area cannot be read; draw it again.", str(error)
+        ) from error
     if geometry.geom_type not in ("Polygon", "MultiPolygon"):
         raise InvalidInput(f"An area is made of polygons, and not of a {geometry.geom_type}.")
     return geometry

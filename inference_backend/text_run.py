@@ -96,7 +96,7 @@ class TextRun:
         """Raises InvalidInput before any work is done, for what can be known to be wrong."""
         check_hears_words(model)
         self.source, self.request, self.model = source, request, model
-        self.reading = read_request(request)
+        self.reading = read_request(request, bool(model.card.extra.get("open_vocabulary")))
         self.clip = clip_shape(request.area, source)
         self._stop = _Stop(cancel or CancelToken())
         self._cache, self._progress = cache, progress or (lambda fraction, message: None)
@@ -172,7 +172,14 @@ class TextRun:
         for grid, wanted in sorted(groups.items(), key=lambda group: group[0].scale):
             queries = [one.query for one in wanted]
             search = TileSearch(
-                self.source, grid, inside, queries, self.model, self._stop, self._cache, self._on_tile
+                self.source,
+                grid,
+                inside,
+                queries,
+                self.model,
+                self._stop,
+                self._cache,
+                self._on_tile,
             )
             searches.append((wanted, grid, search))
         return searches

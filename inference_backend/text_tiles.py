@@ -32,7 +32,6 @@ HALO_PX = 96
 """So far beyond its own columns a panel looks, so that things at the line between two panels are seen whole by one."""
 AREA_MARGIN_PX = 2
 """Beyond the area asked for: outlines are cut exactly at it later, and need a value on its other side."""
-_LEAST_WEIGHT = 1e-3
 # A view of so many tiles is asked more than once; of a whole raster no tile is ever asked again.
 _KEPT_TILES = 24
 
@@ -79,9 +78,7 @@ class Seen:
                 self.score[k] = answer.score
             for known in answer.understood:
                 before = self.understood[k].get(known.concept, (0.0, ""))
-                self.understood[k][known.concept] = max(
-                    before, (known.probability, known.because)
-                )
+                self.understood[k][known.concept] = max(before, (known.probability, known.because))
 
 
 class TileSearch:
@@ -107,6 +104,7 @@ class TileSearch:
         self._panels = [self._panel(*columns) for columns in grid.panels(self._touched)]
         self._cache = cache if self.tiles <= _KEPT_TILES else None
         self.seen = Seen.of(queries)
+        self._weights: dict[tuple[bool, ...], np.ndarray] = {}
 
     @property
     def tiles(self) -> int:
@@ -145,7 +143,7 @@ class TileSearch:
             for col in at_row.get(row, ()):
                 rgb, valid, found = next(answers)
                 began = time.perf_counter()
-                blended.add(col, rgb, valid, found)
+                blended.add(col, rgb, valid, found, self._weight(col, row))
                 self.seen.timings_ms["blend"] += 1000 * (time.perf_counter() - began)
             slab = blended.finished(following, self._inside)
             yield slab
@@ -169,6 +167,15 @@ class TileSearch:
                 self.seen.add(found)
                 self._on_tile()
                 yield rgb, valid, found
+
+    def _weight(self, col: int, row: int) -> np.ndarray:
+        """Most tiles have the same weights: only those at the raster's edges differ."""
+        rows, cols = self._grid.tile_shape
+        ends = (col + cols < self._grid.width, row + rows < self._grid.height)
+        key = (col > 0, row > 0, *ends)
+        if key not in self._weights:
+            self._weights[key] = self._grid.weight(col, row)
+        return self._weights[key]
 
     def _read(self, row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
         return self._source.read_rgb(*self._grid.window(col, row), *self._grid.tile_shape)
@@ -230,7 +237,6 @@ class _Blender:
         self._cores: list[np.ndarray | None] = [None] * queries
         self._rgb = np.zeros((*shape, 3), np.uint8)
         self._valid = np.zeros(shape, bool)
-        self._weights: dict[tuple[int, int], np.ndarray] = {}
         self._moved = False
 
     def move_to(self, row0: int) -> None:
@@ -246,14 +252,18 @@ class _Blender:
                 array[kept:] = 0
 
     def add(
-        self, col: int, rgb: np.ndarray, valid: np.ndarray, answers: Sequence[TextAnswer]
+        self,
+        col: int,
+        rgb: np.ndarray,
+        valid: np.ndarray,
+        answers: Sequence[TextAnswer],
+        weight: np.ndarray,
     ) -> None:
         """One tile that begins at column `col` and at the first row; no answers where it shows nothing."""
         place = np.s_[:, col - self._col0 : col - self._col0 + rgb.shape[1]]
         self._rgb[place], self._valid[place] = rgb, valid
         if not answers:
             return
-        weight = self._tile_weight(rgb.shape[:2])
         self._weight[place] += weight
         for k, answer in enumerate(answers):
             self._sums[k][place] += answer.probability * weight
@@ -279,23 +289,6 @@ class _Blender:
             [None if core is None else core[rows] * factor for core in self._cores],
             self._rgb[rows].copy(),
         )
-
-    def _tile_weight(self, shape: tuple[int, int]) -> np.ndarray:
-        """float32 (rows, cols): 1 in the middle, falling smoothly towards the edges."""
-        if shape not in self._weights:
-            down, across = (_ramp(side) for side in shape)
-            self._weights[shape] = np.outer(down, across).astype(np.float32)
-        return self._weights[shape]
-
-
-def _ramp(size: int) -> np.ndarray:
-    """A flat top with squared-sine flanks of a quarter each: the mean of two tiles there favours the nearer middle."""
-    flank = max(1, size // 4)
-    rise = np.sin(np.pi / 2 * (np.arange(flank) + 0.5) / flank) ** 2
-    weight = np.ones(size)
-    weight[:flank] = rise
-    weight[size - flank :] = np.minimum(weight[size - flank :], rise[::-1])
-    return np.maximum(weight, _LEAST_WEIGHT)
 
 
 def _all_rows(grid: TileGrid, touched: Sequence[tuple[int, list[int]]]) -> list[int]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference_backend.errors import InvalidInput
 from inference_backend.language.nodes import Select
 from inference_backend.language.ontology import Concept, concept_of, concepts
-from inference_backend.language.parse import Understanding, understand
 from inference_backend.language.program import Program
 from inference_backend.models.base import TextQuery
 from inference_backend.text_request import TextRequest
+
+if TYPE_CHECKING:
+    from inference_backend.language.parse import Understanding
 
 PROGRAM, NETWORK, CLASSES = "program", "network", "classes"
 USUAL_GSD_M = 0.3
@@ -78,31 +80,41 @@ class Reading:
         }
 
 
-def read_request(request: TextRequest) -> Reading:
-    """Understand a request. Raises InvalidInput with one sentence for what cannot be understood."""
+def read_request(request: TextRequest, open_vocabulary: bool = False) -> Reading:
+    """Understand a request; with `open_vocabulary` the model may know nouns that the ontology does not.
+
+    Raises InvalidInput with one sentence for what cannot be understood.
+    """
     if request.program is not None:
         return _of_program(request)
     if request.classes:
-        return _of_classes(request)
-    task = request.task
-    if task == "auto" and request.ask:
-        task = "reasoning"
-    return _of_understanding(understand(request.words, task), request.words)
+        return _of_classes(request, open_vocabulary)
+    task = "reasoning" if request.task == "auto" and request.ask else request.task
+    return _understood(request.words, task, open_vocabulary)
+
+
+def _understood(words: str, task: str, open_vocabulary: bool) -> Reading:
+    # The parser takes a second to load, and a class of the ontology needs none.
+    from inference_backend.language.parse import understand
+
+    return _of_understanding(understand(words, task, open_vocabulary), words)
 
 
 def _of_program(request: TextRequest) -> Reading:
     program = Program.from_json(dict(request.program or {}))
     # What is taken away goes last, the innermost first: the other parts' names must still hold.
-    changes = sorted(request.changes.items(), key=lambda change: (change[1] is None, -len(change[0])))
+    changes = sorted(
+        request.changes.items(), key=lambda change: (change[1] is None, -len(change[0]))
+    )
     for chip, value in changes:
         program = program.with_chip(chip, value)
     task = request.task if request.task != "auto" else "reasoning" if request.ask else "referring"
     return _reading(program, program.sentence(), task)
 
 
-def _of_classes(request: TextRequest) -> Reading:
+def _of_classes(request: TextRequest, open_vocabulary: bool) -> Reading:
     """Each class by itself: a name of the ontology, or what the parser makes of the word."""
-    readings = [_of_class(name) for name in request.classes]
+    readings = [_of_class(name, open_vocabulary) for name in request.classes]
     wanted = {one.key: one for reading in readings for one in reading.wanted}
     return Reading(
         CLASSES,
@@ -114,11 +126,17 @@ def _of_classes(request: TextRequest) -> Reading:
     )
 
 
-def _of_class(name: str) -> Reading:
+def _of_class(name: str, open_vocabulary: bool) -> Reading:
     known = concept_of(name)
     if known is not None:
-        return Reading(CLASSES, known.plural, "referring", (_wanted(known.name, "referring"),), concepts=((known.name, 1.0, ""),))
-    found = _of_understanding(understand(name, "referring"), name)
+        return Reading(
+            CLASSES,
+            known.plural,
+            "referring",
+            (_wanted(known.name, "referring"),),
+            concepts=((known.name, 1.0, ""),),
+        )
+    found = _understood(name, "referring", open_vocabulary)
     if found.program is not None and not isinstance(found.program.root, Select):
         raise InvalidInput(
             f"'{name}' is more than the name of a class; ask for it alone, as a text."
@@ -127,15 +145,17 @@ def _of_class(name: str) -> Reading:
 
 
 def _of_understanding(found: Understanding, words: str) -> Reading:
-    unknown = tuple(_unknown(word) for word in found.unknown)
-    task = found.task if found.task in ("referring", "reasoning") else "referring"
-    named = tuple(_named(known) for known in found.concepts)
-    if found.program is not None and found.path == PROGRAM:
-        reading = _reading(found.program, found.sentence, task)
+    unknown = tuple(
+        (word.word, (word.nearest,) if word.nearest else (), word.similarity)
+        for word in found.unknown
+    )
+    named = tuple((known.name, known.probability, known.because) for known in found.concepts)
+    if found.program is not None:
+        reading = _reading(found.program, found.sentence, found.task)
         return replace(reading, concepts=named or reading.concepts, unknown=unknown)
     leading = next((_by_name(name) for name, _, _ in named), None)
-    wanted = Wanted(words.strip(), TextQuery(words.strip(), task), leading, is_sentence=True)
-    return Reading(NETWORK, found.sentence, task, (wanted,), None, named, unknown)
+    wanted = Wanted(words.strip(), TextQuery(words.strip(), found.task), leading, is_sentence=True)
+    return Reading(NETWORK, found.sentence, found.task, (wanted,), None, named, unknown)
 
 
 def _reading(program: Program, sentence: str, task: str) -> Reading:
@@ -152,16 +172,3 @@ def _wanted(key: str, task: str) -> Wanted:
 
 def _by_name(name: str) -> Concept | None:
     return next((known for known in concepts() if known.name == name), None)
-
-
-def _named(known: Any) -> tuple[str, float, str]:
-    """A concept of an understanding, whatever carries it: name, probability, because."""
-    if isinstance(known, str):
-        return known, 1.0, ""
-    name = getattr(known, "concept", None) or getattr(known, "name", "")
-    return str(name), float(getattr(known, "probability", 1.0)), str(getattr(known, "because", ""))
-
-
-def _unknown(word: Any) -> tuple[str, tuple[str, ...], float]:
-    nearest = word.nearest
-    return word.word, (nearest,) if isinstance(nearest, str) else tuple(nearest), word.similarity

@@ -126,6 +126,11 @@ def progress(request_id: int, fraction: float, message: str) -> Notification:
     )
 
 
+def partial(request_id: int, features: Sequence[dict[str, Any]]) -> Notification:
+    """What was found so far of a request that goes on: the next handful of GeoJSON features."""
+    return Notification(codes.PARTIAL, {"id": request_id, "features": list(features)})
+
+
 def _call(
     header: dict[str, Any], request_id: Optional[int], attachments: Sequence[bytes]
 ) -> Message:

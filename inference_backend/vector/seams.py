@@ -110,7 +110,9 @@ class SeamMerger:
         """Polygons of a block, each given to the area of its label."""
         col0, shares_right = self._panel or (0, False)
         pads = (not shares_top, ends), (not self._left, not shares_right)
-        field = np.pad(block.astype(np.float64), [tuple(map(int, pad)) for pad in pads], mode="edge")
+        field = np.pad(
+            block.astype(np.float64), [tuple(map(int, pad)) for pad in pads], mode="edge"
+        )
         x, y = _nodes(col0, block.shape[1], *pads[1]), _nodes(row0, block.shape[0], *pads[0])
         if len(x) < 2 or len(y) < 2:
             return
@@ -125,7 +127,9 @@ class SeamMerger:
 
     def _sum(self, labels: np.ndarray, statistics: Sequence[np.ndarray]) -> None:
         """Add up the pixels that no other block counts: a shared line belongs to the block that begins with it."""
-        own = labels[:, : labels.shape[1] - (1 if self._panel is not None and self._panel[1] else 0)]
+        own = labels[
+            :, : labels.shape[1] - (1 if self._panel is not None and self._panel[1] else 0)
+        ]
         inside = own >= 0
         if not inside.any():
             return
