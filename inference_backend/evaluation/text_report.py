@@ -71,7 +71,7 @@ def table(report: dict[str, Any]) -> str:
     """What people read: a row for all, for each task if there are several, and for the most frequent kinds."""
     rows = [("all", report["all"])]
     if len(report["tasks"]) > 1:
-        rows += [(f"  {name}", row) for name, row in report["tasks"].items()]
+        rows += [(f"task {name}", row) for name, row in report["tasks"].items()]
     kinds = list(report["kinds"].items())
     rows += [(f"  {name}", row) for name, row in kinds[:MOST_KIND_ROWS]]
     marks = [key for key in report["all"] if key.startswith("Pr@")]

@@ -11,6 +11,7 @@ from inference_backend.evaluation.readers.folder import read_folder
 from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
 from inference_backend.models.unigeoseg.text import TextConfig
 from inference_backend.models.unigeoseg.weights_file import save_weights
+from inference_backend.training.instructions.dataset import DataPlan, write_dataset
 from tests.data import text_folders
 
 
@@ -50,6 +51,22 @@ def test_the_command_measures_every_format_with_a_network(name, weights, tmp_pat
     assert set(report["paths"]) <= {"network", "prompts"}
 
 
+def test_what_train_data_writes_is_measured_too(tmp_path, capsys):
+    plan = DataPlan(scenes=5, size_px=96, texts=6)
+    written = write_dataset(tmp_path / "set", plan)
+    assert (
+        evaluate("text", tmp_path / "set", "--baseline", "nothing", "--split", "val", "--json") == 0
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["format"] == "annotations"
+    assert report["skipped"]["count"] == 0
+    assert 0 < report["all"]["n"] <= written["split"]["val"]
+    assert sum(row["n"] for row in report["kinds"].values()) == report["all"]["n"]
+    # Nothing is the right answer where the thing is absent, and only there.
+    absent = report["kinds"].get("absent", {"n": 0})["n"]
+    assert report["all"]["gIoU"] == pytest.approx(absent / report["all"]["n"])
+
+
 def test_the_command_prints_a_table_and_writes_a_sheet(coloured, tmp_path, capsys):
     sheet = tmp_path / "new" / "sheet.png"
     assert evaluate("referring", coloured, "--baseline", "nothing", "--sheet", sheet) == 0
@@ -82,8 +99,8 @@ def test_options_reach_the_report(coloured, capsys):
 def test_all_tasks_have_a_row_each(coloured, capsys):
     assert evaluate("text", coloured, "--baseline", "nothing") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["referring", "5"] in [row[:2] for row in rows]
-    assert ["reasoning", "1"] in [row[:2] for row in rows]
+    assert ["task", "referring", "5"] in [row[:3] for row in rows]
+    assert ["task", "reasoning", "1"] in [row[:3] for row in rows]
 
 
 @pytest.mark.parametrize(
