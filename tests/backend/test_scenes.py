@@ -1,7 +1,10 @@
 """Generated scenes: deterministic, and their truth agrees with what was painted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from inference_backend.errors import InvalidInput
 from inference_backend.language.ontology import LEAVES
@@ -12,8 +15,12 @@ from inference_backend.training.scenes import (
     make_truth_polygons,
     scene_leaves,
 )
+from inference_backend.training.scenes.aircraft import aircraft
 from inference_backend.training.scenes.canvas import Canvas, Sun, circle, rectangle
+from inference_backend.training.scenes.layouts import LAYOUTS
+from inference_backend.training.scenes.roadway import network, plan_road
 from inference_backend.training.scenes.roofs import Wing, roof_faces
+from inference_backend.training.scenes.storage import tank
 
 
 def _canvas(size_px=100, gsd_m=0.5):
@@ -143,3 +150,138 @@ def test_a_bad_kind_or_size_is_named():
         make_scene(0, kind="moon")
     with pytest.raises(InvalidInput, match="at least 32 pixels"):
         make_scene(0, size_px=8)
+
+
+# What each kind of place is there for; found within a few seeds.
+SHOWN = {
+    "airport": {"runway", "taxiway", "aircraft", "building"},
+    "harbour": {"sea", "ship", "boat", "pier", "container", "car"},
+    "tank farm": {"tank", "road"},
+    "sports": {"tennis court", "basketball court", "baseball diamond", "running track"},
+    "railway": {"railway", "train"},
+    "motorway": {"road", "bridge", "car", "truck"},
+    "roundabout": {"road", "car"},
+    "beach": {"beach", "sea"},
+    "river": {"river", "bridge", "road"},
+    "golf": {"golf course", "tree"},
+    "quarry": {"quarry"},
+    "landslide": {"landslide"},
+    "greenhouses": {"greenhouse", "road"},
+    "orchard": {"orchard", "road"},
+    "wind farm": {"wind turbine", "field"},
+    "shopping": {"parking lot", "car", "building"},
+    "industrial": {"construction site", "tank", "container", "building", "parking lot"},
+    "leisure": {"sport field", "tennis court", "helipad", "pool"},
+    "suburb": {"building", "road", "tree", "lawn", "pool", "car", "hedge", "solar array"},
+}
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_a_kind_of_place_shows_what_it_is_named_for(kind):
+    missing = set(SHOWN[kind])
+    for seed in range(40):
+        missing -= set(make_scene(seed, 256, 0.6, kind).classes.values())
+        if not missing:
+            return
+    assert not missing
+
+
+def test_wide_things_without_objects_are_in_the_semantic_codes():
+    woods = make_scene(1, 256, 0.5, "forest")
+    assert (woods.semantic == SEMANTIC_NAMES.index("tree")).mean() > 0.3
+    bushes = make_scene(2, 256, 0.2, "chaparral")
+    assert (bushes.semantic == SEMANTIC_NAMES.index("shrub")).mean() > 0.02
+
+
+def test_places_where_people_live_are_the_most_common_and_none_is_rare():
+    chances = {name: chance for name, (_, chance) in LAYOUTS.items()}
+    total = sum(chances.values())
+    assert min(chances.values()) / total >= 0.02
+    lived_in = {"suburb", "informal", "village", "downtown"}
+    others = [chance for name, chance in chances.items() if name not in lived_in]
+    assert min(chances[name] for name in lived_in) > max(others)
+
+
+@pytest.mark.parametrize(("kind", "gsd_m"), [("suburb", 0.08), ("airport", 1.0), ("rural", 1.0)])
+def test_the_finest_and_the_coarsest_pixels_give_scenes(kind, gsd_m):
+    scene = make_scene(3, 200, gsd_m, kind)
+    assert scene.classes
+    assert scene.rgb.std() > 3
+
+
+@pytest.mark.parametrize("kind", ["airport", "harbour", "river", "forest", "orchard", "railway"])
+def test_new_kinds_are_the_same_each_time(kind):
+    first, again = make_scene(21, 192, 0.3, kind), make_scene(21, 192, 0.3, kind)
+    assert np.array_equal(first.rgb, again.rgb)
+    assert np.array_equal(first.instances, again.instances)
+    assert np.array_equal(first.semantic, again.semantic)
+    assert first.attributes == again.attributes
+
+
+def test_streets_that_cross_stay_one_road_without_pavement_across():
+    canvas = _canvas(200, 0.25)
+    ends = np.linspace(-10.0, 60.0, 12)
+    along = np.stack([ends, np.full(12, 25.0)], 1)
+    across = along[:, ::-1]
+    grey = np.array([120.0, 120, 120], np.float32)
+    roads = [replace(plan_road(canvas, line, 6.0, grey), walk_m=4.0) for line in (along, across)]
+    network(canvas, roads, canvas.new_id("road"))
+    x = (np.arange(200) + 0.5) * 0.25
+    on_road = (np.abs(x - 25) < 2.9)[None, :] | (np.abs(x - 25) < 2.9)[:, None]
+    assert (canvas.instances[on_road] == 1).all()
+    assert (canvas.semantic[on_road] == SEMANTIC_NAMES.index("road")).all()
+    beside = (np.abs(np.abs(x - 25) - 4) < 0.6)[None, :] & (np.abs(x - 25) > 6)[:, None]
+    assert (canvas.instances[beside] == 0).all()
+    assert (canvas.semantic[beside] == SEMANTIC_NAMES.index("paved")).all()
+
+
+def test_a_tank_has_the_area_of_its_radius():
+    canvas = _canvas()
+    number = tank(canvas, 25.0, 25.0, 10.0, 8.0)
+    assert canvas.classes[number] == "tank"
+    area_m2 = (canvas.instances == number).sum() * 0.25
+    assert area_m2 == pytest.approx(np.pi * 100, rel=0.04)
+
+
+def test_an_aircraft_is_as_long_and_as_wide_as_its_kind():
+    canvas = _canvas(200, 0.5)
+    number = aircraft(canvas, 50.0, 50.0, 0.0, "airliner")
+    rows, cols = np.nonzero(canvas.instances == number)
+    length, span = (cols.max() - cols.min()) * 0.5, (rows.max() - rows.min()) * 0.5
+    assert 38 * 0.9 < length < 38 * 1.1
+    assert 35 * 0.9 < span < 35 * 1.1
+    assert canvas.attributes[number]["kind"] == "airliner"
+
+
+def test_a_bridge_lies_over_its_river():
+    for seed in range(30):
+        scene = make_scene(seed, 256, 0.5, "river")
+        if "bridge" in scene.classes.values():
+            break
+    bridges = np.isin(scene.instances, [n for n, name in scene.classes.items() if name == "bridge"])
+    water = np.isin(scene.instances, [n for n, name in scene.classes.items() if name == "river"])
+    grown = ndimage.binary_dilation(bridges, iterations=3)
+    assert bridges.any()
+    assert (grown & water).any()
+
+
+def test_below_snow_an_object_has_the_colour_that_is_seen():
+    scene = next(
+        scene
+        for scene in (make_scene(seed, 160, 0.3, "suburb") for seed in range(200))
+        if scene.biome == "snow"
+    )
+    rows = [row for row in scene.attributes.values() if "colour" in row]
+    assert rows
+    assert all(row["colour"] == row["colour_seen"] for row in rows)
+    ground = np.isin(scene.semantic, [SEMANTIC_NAMES.index(name) for name in ("grass", "field")])
+    trees = scene.semantic == SEMANTIC_NAMES.index("tree")
+    if ground.any() and trees.any():
+        assert scene.rgb[ground].mean() > scene.rgb[trees].mean()
+
+
+def test_buildings_tell_their_colour_roof_shape_height_and_area():
+    scene = make_scene(3, 384, 0.2, "suburb")
+    rows = [scene.attributes[n] for n, name in scene.classes.items() if name == "building"]
+    for row in rows:
+        assert {"colour", "roof", "material", "shape", "height_m", "area_m2"} <= set(row)

@@ -17,7 +17,7 @@ from inference_backend.training.scenes.palette import ASPHALT, Biome, colour_nam
 _ROCK = (
     (196, 184, 166),
     (176, 166, 152),
-    (214, 206, 192),
+    (200, 192, 180),
     (168, 144, 118),
     (150, 146, 142),
     (196, 160, 124),
@@ -131,7 +131,9 @@ def quarry(canvas: Canvas, biome: Biome) -> None:
         _spoil(canvas, *at, rng.uniform(3, 11), rock, number)
     for _ in range(int(rng.integers(1, 5))):
         k = int(rng.integers(len(spiral)))
-        craft.vehicle(canvas, *spiral[k], turn[k] + np.pi / 2, "truck")
+        col, row = np.clip(spiral[k] / canvas.gsd_m, 0, side - 1).astype(int)
+        if canvas.instances[row, col] == number:
+            craft.vehicle(canvas, *spiral[k], turn[k] + np.pi / 2, "truck")
     if rng.random() < 0.5:
         at = np.array([cx, cy]) + rng.normal(0, 0.45 * reach, 2)
         add_building(
