@@ -15,11 +15,11 @@ GSD_M = 0.3
 TOWNS = (
     *("denseresidential", "mediumresidential", "mobilehomepark", "intersection", "parkinglot"),
 )
-OPEN = ("agricultural", "chaparral", "forest", "freeway", "overpass", "runway")
+OPEN = ("agricultural", "chaparral", "forest", "overpass", "runway")
 ABSENT = (
     ("ships", TOWNS, 8),
     ("airplanes", TOWNS, 4),
-    ("swimming pools", OPEN[:5], 4),
+    ("swimming pools", OPEN, 4),
     ("boats", (*TOWNS[:2], "freeway", "chaparral", "agricultural"), 2),
     ("tennis courts", ("agricultural", "forest", "freeway", "runway", "parkinglot"), 2),
 )

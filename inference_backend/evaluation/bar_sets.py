@@ -24,6 +24,7 @@ from inference_backend.evaluation.bar_images import (
     resampled,
     resampled_mask,
 )
+from inference_backend.evaluation.bar_lidar import montpellier_sets
 from inference_backend.evaluation.bar_relations import relation_truths
 from inference_backend.training.neon_canopy import neon_trees
 from inference_backend.training.solar_collage import solar_collage
@@ -49,6 +50,7 @@ def bar_sets(root: Path, labels: Path = HAND_LABELS) -> Iterable[BarSet]:
     yield roads
     yield trees_set(root, labels)
     yield neon_set(root)
+    yield from montpellier_sets(root)
     yield solar
     yield real_solar_set(root, labels)
     yield houses_set(root, labels)

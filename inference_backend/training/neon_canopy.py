@@ -5,12 +5,17 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree  # nosec B405 - files of a set that the trainer chose
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from inference_backend.errors import ResourceProblem
 from inference_backend.training.text_sets import NEVER_INLAND, UNKNOWN, TextImage, leaf_index
+
+if TYPE_CHECKING:
+    from laspy import LasData
 
 GSD_M = 0.1
 HELD_OUT_SITE = "OSBS"
@@ -55,21 +60,32 @@ def crown_boxes(path: Path) -> np.ndarray:
     return np.array(boxes, float).reshape(-1, 4)
 
 
+def read_points(cloud: Path) -> LasData:
+    """The points of a LAS or LAZ file. Raises ResourceProblem where the reader is not installed."""
+    try:
+        import laspy
+    except ImportError as error:
+        raise ResourceProblem(
+            "Lidar plots need the package laspy with lazrs; install 'laspy[lazrs]' beside the backend.",
+            str(error),
+        ) from error
+    return laspy.read(cloud)
+
+
 def canopy_heights(cloud: Path, photo: Path) -> np.ndarray:
     """float32 (H, W) on the photo's grid: the highest return within 0.4 m, above the median ground near it; metres."""
-    import laspy
-    import rasterio
+    import rasterio.transform
 
-    points = laspy.read(cloud)
+    points = read_points(cloud)
     kept = np.asarray(points.classification) != NOISE_CLASS
     xyz = np.stack([np.asarray(points[axis], float) for axis in "xyz"], 1)[kept]
     ground = xyz[np.asarray(points.classification)[kept] == GROUND_CLASS]
     _, near = cKDTree(ground[:, :2]).query(xyz[:, :2], k=6)
     above = xyz[:, 2] - np.median(ground[near, 2], 1)
     with rasterio.open(photo) as dataset:
-        columns, rows = ~dataset.transform * (xyz[:, 0], xyz[:, 1])
+        rows, columns = rasterio.transform.rowcol(dataset.transform, xyz[:, 0], xyz[:, 1])
         heights = np.zeros(dataset.shape, np.float32)
-    columns, rows = np.floor(columns).astype(int), np.floor(rows).astype(int)
+    columns, rows = np.asarray(columns, int), np.asarray(rows, int)
     inside = (columns >= 0) & (columns < heights.shape[1]) & (rows >= 0) & (rows < heights.shape[0])
     np.maximum.at(heights, (rows[inside], columns[inside]), above[inside])
     return cv2.dilate(heights, _disc(0.4))

@@ -150,10 +150,11 @@ def munich_cars(root: Path, held_out: bool = False) -> Iterator[TextImage]:
         rows = [line.split() for line in path.with_suffix(".txt").read_text().splitlines()]
         boxes = [(int(row[0]), np.array(row[1:5], float)) for row in rows if len(row) >= 5]
         for _, box in boxes:
-            leaves[_body(rgb.shape, box, 1.2, square=True)] = UNKNOWN
+            part, _ = _body(rgb.shape, box, 1.2)
+            leaves[part] = UNKNOWN
         for ident, (kind, box) in enumerate(boxes, 1):
-            body = _body(rgb.shape, box, 0.86, square=False)
-            leaves[body], instances[body] = leaf_index(VEHICLES[kind]), ident
+            part, body = _body(rgb.shape, box, 0.86)
+            leaves[part][body], instances[part][body] = leaf_index(VEHICLES[kind]), ident
             instance_leaf[ident] = VEHICLES[kind]
         yield TextImage(
             rgb,
@@ -166,21 +167,22 @@ def munich_cars(root: Path, held_out: bool = False) -> Iterator[TextImage]:
         )
 
 
-def _body(shape: tuple[int, ...], box: np.ndarray, grown: float, square: bool) -> np.ndarray:
-    """bool (H, W): a box in shares of the image (centre x, y, width, height), or the rounded body within it.
+def _body(
+    shape: tuple[int, ...], box: np.ndarray, grown: float
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The window of a grown box (shares of the image: centre x, y, width, height), and the rounded body in it, bool.
 
     A vehicle at a slant fills the middle of its box only, so a nearly square box gives a smaller body.
     """
     size = np.array([shape[1], shape[0]])
     centre, half = box[:2] * size, box[2:] * size / 2 * grown
-    ys, xs = np.mgrid[: shape[0], : shape[1]]
-    away = np.stack(
-        [np.abs(xs + 0.5 - centre[0]) / half[0], np.abs(ys + 0.5 - centre[1]) / half[1]]
-    )
-    if square:
-        return (away <= 1).all(0)
-    slant = min(half) / max(half)
-    return (away**4).sum(0) <= 1 if slant < 0.62 else (away**2).sum(0) <= 0.62**2
+    x0, y0 = np.maximum(np.round(centre - half), 0).astype(int)
+    x1, y1 = np.minimum(np.round(centre + half), size).astype(int)
+    ys, xs = np.mgrid[y0:y1, x0:x1]
+    away = np.stack([xs + 0.5 - centre[0], ys + 0.5 - centre[1]]) / half[:, None, None]
+    slanted = min(half) / max(half) >= 0.62
+    body = (away**2).sum(0) <= 0.62**2 if slanted else (away**4).sum(0) <= 1
+    return (slice(y0, y1), slice(x0, x1)), body
 
 
 def vegas_roads(root: Path, held_out: bool = False) -> Iterator[TextImage]:
