@@ -204,7 +204,7 @@ class Session:
         """The parser, the vocabulary and the first words: what the first question would otherwise wait for."""
         import numpy as np
 
-        import inference_backend.text_job
+        import inference_backend.text_job  # noqa: F401
         from inference_backend.language.parse import understand
         from inference_backend.models.base import TextQuery
 

@@ -272,8 +272,7 @@ def _after(error: Exception, run: TextRun, writer: _Rows, keep: bool) -> Excepti
         return error
     if isinstance(error, CitySegError):
         sentence = error.user_message.rstrip(".")
-        told = type(error)(f"{sentence}; stopped{kept}.", error.detail)
-        return told
+        return type(error)(f"{sentence}; stopped{kept}.", error.detail)
     sentence = known_sentence(error)
     return (
         ResourceProblem(f"{sentence.rstrip('.')}; stopped{kept}.", repr(error))
