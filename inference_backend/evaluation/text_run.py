@@ -14,17 +14,17 @@ from affine import Affine
 from inference_backend.cancel import CancelToken
 from inference_backend.errors import InvalidInput
 from inference_backend.evaluation.metrics import MaskMetrics
+from inference_backend.evaluation.planes import plane_source
 from inference_backend.evaluation.protocols import Canvas, Protocol, on_canvas
 from inference_backend.evaluation.readers.entries import fault
 from inference_backend.evaluation.text_samples import TextSample
 from inference_backend.evaluation.text_segmenters import TextResult, TextSegmenter
 from inference_backend.evaluation.truths import check_whole
-from inference_backend.imagery.source import RasterSource, open_raster, pixels_source
+from inference_backend.imagery.source import RasterSource, open_raster
 
 Progress = Callable[[float, str], None]
 MOST_PIXELS = 200_000_000
 THUMB_PX = 220
-_PLANE_WKT = 'ENGCRS["image plane",EDATUM["image"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
 _TRUTH, _ANSWER, _IGNORED = 1, 2, 4
 
 
@@ -105,7 +105,7 @@ def _placed(source: RasterSource, rgb: np.ndarray, gsd_m: float | None) -> Raste
     if source.crs is not None or gsd_m is None:
         return source
     plane = Affine(gsd_m, 0, 0, 0, -gsd_m, 0)
-    return pixels_source(rgb, plane, _PLANE_WKT, key=f"{source.key}|{gsd_m!r}")
+    return plane_source(rgb, plane, key=f"{source.key}|{gsd_m!r}")
 
 
 def _check_size(source: RasterSource) -> None:

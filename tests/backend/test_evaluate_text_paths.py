@@ -1,8 +1,11 @@
 """The same command measures the product's way, the network alone and programs alone: what the executor is worth."""
 
+import cv2
 import numpy as np
 import pytest
+from affine import Affine
 
+from inference_backend.evaluation.planes import answer_of
 from inference_backend.evaluation.protocols import protocol_named
 from inference_backend.evaluation.readers.folder import read_folder
 from inference_backend.evaluation.text_report import summarise
@@ -89,3 +92,16 @@ def test_interactive_texts_are_prompts_on_every_path(tmp_path):
         segmenter = model_segmenter(WordModel(), path, 0.5, 0.5)
         run = evaluate_texts(samples, segmenter, protocol_named("unigeoseg"))
         assert [score.path for score in run.scores] == ["prompts"]
+
+
+def test_the_bars_may_ask_the_same_segmenters(village):
+    """In metres: 500 m² leaves the large one at 0.5 m a pixel, and neither at 0.25 m."""
+    rgb = cv2.imread(str(village / "village.png"))[..., ::-1]
+    answer = answer_of(model_segmenter(WordModel(), "auto", 0.5, 0.5))
+    words = ("buildings larger than 500 m²", "referring")
+    coarse = answer(rgb, 0.5, Affine(0.5, 0, 450_000, 0, -0.5, 40_000), *words)
+    assert abs(int(coarse.sum()) - 3600) < 60
+    fine = answer(rgb, 0.25, Affine(0.25, 0, 450_000, 0, -0.25, 40_000), *words)
+    assert not fine.any()
+    alone = answer_of(model_segmenter(WordModel(), "network", 0.5, 0.5))
+    assert alone(rgb, 0.5, Affine.scale(0.5, -0.5), "green things", "referring") is None
