@@ -46,7 +46,11 @@ def key_values(objects: Objects, key: str) -> np.ndarray:
 
 def ranked(objects: Objects, key: str) -> list[int] | None:
     """Indices of the first, second and third by `key`, as far as their order is beyond doubt."""
-    return facts.ranking(key_values(objects, key), objects, key in _BY_SIZE)
+    clear = facts.ranking(key_values(objects, key), objects, key in _BY_SIZE)
+    # What the border cuts off looks smaller than it is.
+    if clear is not None and key == "smallest" and objects.at_edge[clear].any():
+        return None
+    return clear
 
 
 def superlative(world: World, say: Wording) -> list[Instruction]:

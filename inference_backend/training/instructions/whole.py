@@ -18,7 +18,7 @@ _WEIGHT = {
     **{"vegetation": 0.7, "paved ground": 0.5, "building": 2.0, "road": 1.6, "tree": 1.6},
     **{"solar array": 1.5, "water": 1.2},
 }
-_SINGULAR_SHARE, _QUESTION_FOR_ABSENT = 0.22, 0.25
+_SINGULAR_SHARE, _QUESTION_FOR_ABSENT, _NEARLY_ALL = 0.22, 0.25, 0.97
 
 
 def choose(found: Sequence[Concept], say: Wording, count: int = 1) -> list[Concept]:
@@ -66,6 +66,8 @@ def several(world: World, say: Wording) -> list[Instruction]:
     if len(chosen) < 2:
         return []
     mask = union([world.mask(of) for of in chosen])
+    if (mask == 1).mean() > _NEARLY_ALL:
+        return []
     names = [say.all_of(of)[0] for of in chosen]
     text = (
         ", ".join(names) if say.chance(0.2) else one_of_many(names, say.pick(("and", "or", "and")))

@@ -18,6 +18,7 @@ _OTHER, _SOLAR = LEAVES.index("other"), LEAVES.index("solar array")
 _ROOFED = ("building", "impervious surface")
 _MOST_UNKNOWN, _MOST_WITHOUT_OBJECT = 0.12, 0.03
 _UNSEEN_SHARE = 0.6
+_TOO_LARGE = 1.5
 _COARSEST = 3.0
 """How many times coarser than its working resolution a thing is still asked for."""
 
@@ -190,7 +191,16 @@ class World:
         loose = int(((known == 1) & (labels == 0)).sum())
         if loose > _MOST_WITHOUT_OBJECT * whole or (known == UNKNOWN).mean() > _MOST_UNKNOWN:
             return None
-        return self._measured(of, labels, known)
+        found = self._measured(of, labels, known)
+        return None if self._stuck_together(found) else found
+
+    def _stuck_together(self, objects: Objects) -> bool:
+        """Whether connected patches of a set that maps no single objects are several of them at a time."""
+        most_px = _TOO_LARGE * objects.concept.area_m2[1] / self.gsd_m**2
+        return any(
+            area > most_px and not attributes
+            for area, attributes in zip(objects.area_px, objects.attributes, strict=True)
+        )
 
     def _measured(self, of: Concept, labels: np.ndarray, known: np.ndarray) -> Objects:
         flat = labels.ravel()
