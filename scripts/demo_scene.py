@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from inference_backend.evaluation.metrics import centre_click
 from inference_backend.training.scenes import Scene, make_scene, make_truth_polygons
 
-SEED, SIZE_PX, GSD_M = 9007, 1280, 0.2
+SEED, SIZE_PX, GSD_M = 9010, 1280, 0.2
 CRS = "EPSG:32631"
 TRANSFORM = Affine(GSD_M, 0, 448_000, 0, -GSD_M, 5_412_000)
 TRUTH_CLASSES = ("building", "solar array", "pool", "car", "tree")
