@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import Qt, QTranslator
 from qgis.PyQt.QtGui import QIcon
@@ -19,6 +19,7 @@ from cityseg_qgis.gui.options_page import OptionsFactory
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.log import clear_messages, log
 from cityseg_qgis.paths import icon_path
+from cityseg_qgis.processing.provider import CitySegProvider
 from cityseg_qgis.worker.client import BackendClient
 
 
@@ -33,11 +34,12 @@ class CitySegPlugin:
         self._toolbar: Optional[QToolBar] = None
         self._actions: list[QAction] = []
         self._options: Optional[OptionsFactory] = None
+        self._provider: Optional[CitySegProvider] = None
         self.dock: Optional[CitySegDock] = None
 
     def initGui(self) -> None:
         """QGIS shows the plugin. Nothing heavy: the backend starts with the first use."""
-        self._translator = i18n.install_translator()
+        self.initProcessing()
         window = self._iface.mainWindow()
         self._client = make_client(window)
         self._client.log_line.connect(_log_backend_line)
@@ -48,8 +50,14 @@ class CitySegPlugin:
         self._options = OptionsFactory(self._on_backend_changed)
         self._iface.registerOptionsWidgetFactory(self._options)
 
+    def initProcessing(self) -> None:
+        """All that `qgis_process` wants of a plugin; there is no interface then."""
+        self._translator = i18n.install_translator()
+        self._provider = CitySegProvider()
+        QgsApplication.processingRegistry().addProvider(self._provider)
+
     def unload(self) -> None:
-        """Leave nothing: no action, dock, tool, canvas item, connection or process."""
+        """Leave nothing: no action, dock, tool, canvas item, algorithm, connection or process."""
         if self._options is not None:
             self._iface.unregisterOptionsWidgetFactory(self._options)
             self._options = None
@@ -67,7 +75,11 @@ class CitySegPlugin:
             self._client.shutdown()
             self._client.deleteLater()
             self._client = None
-        clear_messages(self._iface.messageBar())
+        if self._iface is not None:
+            clear_messages(self._iface.messageBar())
+        if self._provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self._provider)
+            self._provider = None
         i18n.remove_translator(self._translator)
         self._translator = None
 

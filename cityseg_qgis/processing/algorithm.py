@@ -1,0 +1,267 @@
+"""What the algorithms share: parameters, the raster as the backend needs it, and errors as Processing wants them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsRectangle,
+)
+from qgis.PyQt.QtGui import QIcon
+
+from cityseg_qgis.core.model_choice import DEFAULT_MODEL
+from cityseg_qgis.core.source import SourceDescription, describe
+from cityseg_qgis.errors import BackendUnavailable, CitySegError, GeometryProblem, SaveProblem
+from cityseg_qgis.i18n import tr
+from cityseg_qgis.log import scrubbed
+from cityseg_qgis.paths import icon_path
+from cityseg_qgis.processing.backend_session import BackendSession
+from cityseg_qgis.processing.versions import ADVANCED, NUMBER_DOUBLE
+from cityseg_qgis.worker.interpreter import PYTHON_VARIABLE
+
+INPUT, EXTENT, OUTPUT, MASK = "INPUT", "EXTENT", "OUTPUT", "MASK"
+THRESHOLD, MIN_AREA, MODEL, DEVICE = "THRESHOLD", "MIN_AREA", "MODEL", "DEVICE"
+COUNT = "COUNT"
+AUTO = "auto"
+DEVICES = (AUTO, "cpu", "cuda", "mps")
+# The backend refuses 0 and 1 themselves: all or nothing would be found.
+_LEAST_THRESHOLD, _MOST_THRESHOLD = 0.01, 0.99
+
+
+class CitySegAlgorithm(QgsProcessingAlgorithm):
+    """One algorithm. It keeps nothing between `prepareAlgorithm` and `processAlgorithm` but the raster's description.
+
+    A subclass has `run`, which is `processAlgorithm` with a backend; the errors that it raises become Processing's.
+    """
+
+    ID = ""
+    ICON = "cityseg"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source: Optional[SourceDescription] = None
+
+    def name(self) -> str:
+        return self.ID
+
+    def createInstance(self) -> CitySegAlgorithm:
+        return type(self)()
+
+    def icon(self) -> QIcon:
+        return QIcon(icon_path(self.ICON))
+
+    def svgIconPath(self) -> str:
+        return icon_path(self.ICON)
+
+    def helpUrl(self) -> str:
+        return ""
+
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        """QGIS's own checks, with our sentences where they say more than "incorrect parameter value"."""
+        problem = self.problem_with(parameters, context)
+        if problem:
+            return False, problem
+        return super().checkParameterValues(parameters, context)
+
+    def problem_with(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """What is wrong with the parameters, as a sentence; empty where nothing is."""
+        given = parameters.get(INPUT)
+        if isinstance(given, str) and given.strip():
+            if not self.parameterDefinition(INPUT).checkValueIsAcceptable(given, context):
+                return tr("“{name}” cannot be opened as a raster; check the path.").format(name=given)
+        return ""
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """In the main thread: what is to be known of layers, which another thread must not touch."""
+        try:
+            self.source = describe(self.parameterAsRasterLayer(parameters, INPUT, context))
+            for name in (OUTPUT, MASK):
+                if self.parameterDefinition(name) is not None:
+                    _check_folder(self.parameterAsFileOutput(parameters, name, context))
+            self.prepare_more(parameters, context, feedback)
+        except CitySegError as error:
+            raise _told(error, feedback) from error
+        return True
+
+    def prepare_more(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> None:
+        """More that needs the main thread."""
+
+    def processAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> dict[str, Any]:
+        """The boundary: errors become one sentence and details for the log."""
+        try:
+            with BackendSession(feedback) as backend:
+                return self.run_with(backend, parameters, context, feedback)
+        except CitySegError as error:
+            raise _told(error, feedback) from error
+
+    def run_with(
+        self,
+        backend: BackendSession,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> dict[str, Any]:
+        """The work. May raise `CitySegError`."""
+        raise NotImplementedError
+
+    # Parameters that several algorithms have.
+
+    def add_input(self, description: str) -> None:
+        self.addParameter(QgsProcessingParameterRasterLayer(INPUT, description))
+
+    def add_extent(self) -> None:
+        self.addParameter(
+            QgsProcessingParameterExtent(EXTENT, tr("Look in this extent only"), optional=True)
+        )
+
+    def add_number(
+        self,
+        name: str,
+        description: str,
+        default: Optional[float],
+        least: float,
+        most: Optional[float] = None,
+        advanced: bool = False,
+        optional: bool = False,
+    ) -> None:
+        limits = {"minValue": least} if most is None else {"minValue": least, "maxValue": most}
+        number = QgsProcessingParameterNumber(
+            name, description, NUMBER_DOUBLE, default, optional, **limits
+        )
+        self.add(number, advanced)
+
+    def add_threshold(self) -> None:
+        self.add_number(
+            THRESHOLD,
+            tr("Threshold: the probability from which a pixel belongs to it"),
+            0.5,
+            _LEAST_THRESHOLD,
+            _MOST_THRESHOLD,
+        )
+
+    def add_min_area(self) -> None:
+        self.add_number(MIN_AREA, tr("Minimum area (m²)"), 0.0, 0.0)
+
+    def add_model(self) -> None:
+        self.add(
+            QgsProcessingParameterString(
+                MODEL, tr("Model (a name, or the path of a checkpoint)"), DEFAULT_MODEL
+            ),
+            advanced=True,
+        )
+        self.add_choice(DEVICE, tr("Device"), DEVICES, AUTO, advanced=True)
+
+    def add_choice(
+        self, name: str, description: str, values: tuple[str, ...], default: str, advanced: bool = False
+    ) -> None:
+        choice = QgsProcessingParameterEnum(
+            name, description, list(values), defaultValue=default, usesStaticStrings=True
+        )
+        self.add(choice, advanced)
+
+    def add(self, parameter: QgsProcessingParameterDefinition, advanced: bool = False) -> None:
+        if advanced:
+            parameter.setFlags(parameter.flags() | ADVANCED)
+        self.addParameter(parameter)
+
+    def model_params(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> dict[str, Any]:
+        """Model and device for a request; "auto" leaves the device to CitySeg's options."""
+        device = self.parameterAsEnumString(parameters, DEVICE, context)
+        model = self.parameterAsString(parameters, MODEL, context).strip() or DEFAULT_MODEL
+        return {"model": model} if device in (AUTO, "") else {"model": model, "device": device}
+
+    def mask_path(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Where the mask raster goes; empty where none is wanted."""
+        if parameters.get(MASK) in (None, ""):
+            return ""
+        return self.parameterAsOutputLayer(parameters, MASK, context)
+
+    def bounds(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> Optional[list[float]]:
+        """The extent [xmin, ymin, xmax, ymax] in the request's frame; None for the whole raster.
+
+        Raises `GeometryProblem` where it misses the raster.
+        """
+        source = self.source
+        # Densified by QGIS: the sides of a rectangle are bent in another CRS.
+        wanted = self.parameterAsExtent(parameters, EXTENT, context, source.crs)
+        if wanted.isNull():
+            return None
+        inside = wanted.intersect(source.extent)
+        if inside.isEmpty():
+            raise GeometryProblem(
+                tr("The extent lies outside “{layer}”; choose another, or leave it out for the whole raster.").format(
+                    layer=source.name
+                ),
+                f"{wanted.toString()} and {source.extent.toString()}, {source.crs.authid()}",
+            )
+        return _as_list(inside, source)
+
+
+def _as_list(rectangle: QgsRectangle, source: SourceDescription) -> list[float]:
+    ys = (rectangle.yMinimum(), rectangle.yMaximum())
+    if source.frame == "pixel":
+        ys = (-ys[1], -ys[0])
+    return [rectangle.xMinimum(), ys[0], rectangle.xMaximum(), ys[1]]
+
+
+def _check_folder(path: str) -> None:
+    """Raise `SaveProblem` where a file output has no folder to be in: known before the work, not after it."""
+    target = Path(path) if path else None
+    if target is None or not target.is_absolute():
+        return
+    if not target.parent.is_dir():
+        raise SaveProblem(
+            tr("The folder “{folder}” does not exist; make it, or choose another.").format(
+                folder=target.parent
+            )
+        )
+    if not os.access(target.parent, os.W_OK):
+        raise SaveProblem(
+            tr("The folder “{folder}” may not be written; choose another.").format(folder=target.parent)
+        )
+
+
+def _told(error: CitySegError, feedback: QgsProcessingFeedback) -> QgsProcessingException:
+    """The error as Processing shows it; what only helps a report goes to the log."""
+    if error.detail:
+        feedback.pushDebugInfo(scrubbed(error.detail))
+    if isinstance(error, BackendUnavailable):
+        feedback.pushInfo(
+            tr("Without the desktop, set the variable {name} to a Python that has the backend's libraries.").format(
+                name=PYTHON_VARIABLE
+            )
+        )
+    return QgsProcessingException(error.user_message)
