@@ -55,7 +55,7 @@ def with_chip(root: nodes.Node, chip_id: str, value: Any) -> nodes.Node:
     if chip["kind"] == "negation":
         return _put(root, path, _at(root, path) if _truth(value) else _at(root, path).test)
     if chip["kind"] == "class":
-        return _put(root, path, _select(value))
+        return _put(root, path, _select(_at(root, path), value))
     if chip["kind"] == "order":
         return _put(root, path, _reorder(_at(root, path), value))
     return _put(root, path, _value(_at(root, path), _at(root, path[:-1]), path[-1], chip, value))
@@ -186,7 +186,9 @@ def _quantity(value: Any, unit: str) -> Quantity:
     return Quantity(value, unit)
 
 
-def _select(value: Any) -> nodes.Select:
+def _select(old: nodes.Select, value: Any) -> nodes.Select:
+    if value == old.key:
+        return old
     known = concept_of(value) if isinstance(value, str) else None
     if known is None:
         raise InvalidInput(

@@ -11,6 +11,8 @@ The grammar reads one kind of each, so that it needs no guess. The rules, by wha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inference_backend.language.lexicon import Tagged
 
 _JOINTS = ("AND", "OR", "COMMA", "BUT")
@@ -31,7 +33,7 @@ _OPENS_REFERENCE = ("REL", "WITHIN", "WITHOUT", "BETWEEN", "NEAREST", "TO", "FRO
 
 def coordinate(tagged: list[Tagged]) -> list[Tagged]:
     """The phrases with their joints told apart: SET_AND, SET_COMMA, COND_AND, COND_OR, ADJ_AND, ADJ_OR, REF_AND, REF_OR, FAR_AND."""
-    tagged = _exceptions(_merged(tagged))
+    tagged = _exceptions(_merged(_named_again(tagged)))
     found: list[Tagged] = []
     state = {"reference": False, "between": False}
     for at, one in enumerate(tagged):
@@ -93,6 +95,14 @@ def _noun_at(after: list[Tagged]) -> int | None:
         if one.kind not in (*_ADJECTIVES, "ORDER", "RANK", "NUMBER", "NEAREST", "AND", "OR"):
             return None
     return None
+
+
+def _named_again(tagged: list[Tagged]) -> list[Tagged]:
+    """ "each other" as the noun that it stands for."""
+    first = next((one for one in tagged if one.kind == "NOUN"), None)
+    if first is None:
+        return tagged
+    return [replace(first, words=one.words) if one.kind == "SAME" else one for one in tagged]
 
 
 def _merged(tagged: list[Tagged]) -> list[Tagged]:

@@ -2,8 +2,9 @@
 
 Positions ("northernmost", "in the upper left") are those of centroids. Large and small are thirds of the usual sizes
 of a kind, by ratio, so that the answer at a place does not depend on what else is in the view. In an order, equals
-share a rank and are found together; what has no value in it (no height, no colour) has no rank. Roads, water and
-other things without number are areas like any other: in a relation, only their union counts.
+share a rank and are found together; what has no value in it (no height, no colour) has no rank. A thing found under two
+names counts once, and goes with what is left out if half of it or more lies there (`overlaps`). Roads, water and other
+things without number are areas like any other: in a relation, only their union counts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from inference_backend.language import answers, nodes, relations
 from inference_backend.language.colours import is_colour
 from inference_backend.language.measures import has_shape, sides, size_limits_m2
 from inference_backend.language.orders import first, order_values
+from inference_backend.language.overlaps import distinct, left_over
 from inference_backend.language.program import Program
 from inference_backend.language.units import Quantity
 
@@ -110,8 +112,7 @@ class Run:
         """All of the kinds that a set is about, before any test."""
         if isinstance(node, nodes.Except) and node.of is None:
             return self.find(node)
-        kinds = [self.find(select) for select in answers.head(node)]
-        return list(dict.fromkeys(thing for kind in kinds for thing in kind))
+        return distinct([self.find(select) for select in dict.fromkeys(answers.head(node))])
 
     def values(self, node: nodes.Superlative | nodes.Ordinal) -> np.ndarray:
         """The value of each of `node.of` in its order; not-a-number where unknown."""
@@ -127,7 +128,7 @@ class Run:
             passed = self._passes(node.test, things, node.of)
             return [thing for thing, keep in zip(things, passed, strict=True) if keep]
         if isinstance(node, nodes.Union):
-            return list(dict.fromkeys(thing for part in node.sets for thing in self.find(part)))
+            return distinct([self.find(part) for part in node.sets])
         if isinstance(node, nodes.Except):
             return self._rest(node)
         things = self.find(node.of)
@@ -137,8 +138,7 @@ class Run:
     def _rest(self, node: nodes.Except) -> list[Instance]:
         without = self.find(node.without)
         if node.of is not None:
-            gone = set(map(id, without))
-            return [thing for thing in self.find(node.of) if id(thing) not in gone]
+            return left_over(self.find(node.of), without)
         left = shapely.box(*self.view.bounds_m)
         if without:
             left = left.difference(shapely.union_all(geometries(without)))

@@ -22,11 +22,11 @@ from inference_backend.language.ontology import concepts
 _FILE = Path(__file__).with_name("lexicon.toml")
 # Number, word (with ² and apostrophe), or sign. A number may have thousands' commas and a decimal point or comma.
 _WORD = re.compile(
-    r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)*|[<>]=?|[≤≥&,;+/]"
+    r"[0-9]+(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:[.,][0-9]+)?|[^\W\d_]+(?:'[^\W\d_]+)*|[<>]=?|[≤≥&,;+/]"
 )
 _SQUARED = re.compile(r"(?<![^\W\d_])(k?m|ft|yd)\s?\^?2(?!\d)")
 _SPAN = re.compile(r"(?<=\d)\s*[-–—]\s*(?=\d)")
-_NUMBERED = re.compile(r"\b(\d+)\s?(st|nd|rd|th)\b")
+_NUMBERED = re.compile(r"\b([0-9]+)\s?(st|nd|rd|th)\b")
 _SIMPLE_KINDS = {
     "relation": "REL",
     "size": "SIZE",
@@ -220,7 +220,7 @@ def _compass_order(name: str) -> tuple[str, str]:
 def _ordinal_parts(text: str) -> list[list[str]]:
     """Words, with "2nd" kept whole."""
     parts, last = [], 0
-    for match in re.finditer(r"\b\d+(?:st|nd|rd|th)\b", text):
+    for match in re.finditer(r"\b[0-9]+(?:st|nd|rd|th)\b", text):
         parts += [_WORD.findall(text[last : match.start()]), [match.group()]]
         last = match.end()
     return [*parts, _WORD.findall(text[last:])]

@@ -72,6 +72,8 @@ def _node(value: Any, kinds: dict[str, type], what: str, depth: int) -> Any:
     for name, field in known.items():
         if name in value:
             parts[name] = _READERS[field.type](value[name], f"'{value['do']}' {name}", depth + 1)
+        elif str(field.type).endswith("| None"):
+            parts[name] = None
         elif field.default is MISSING:
             raise InvalidInput(f"'{value['do']}' in the program lacks '{name}'.")
     return kind(**parts)

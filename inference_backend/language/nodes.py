@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from inference_backend.errors import InvalidInput
 from inference_backend.language.colours import NAMES as COLOURS
+from inference_backend.language.ontology import concept
 from inference_backend.language.units import Quantity
 
 MEASURES = ("area", "length", "width", "height")
@@ -69,6 +70,7 @@ class Colour:
             raise InvalidInput("Name at least one colour.")
         for name in self.names:
             _one_of(name, COLOURS, "colour")
+        object.__setattr__(self, "names", tuple(dict.fromkeys(self.names)))
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ class Select:
     def __post_init__(self) -> None:
         if not (self.concept or self.words):
             raise InvalidInput("Name what to find.")
+        if self.concept:
+            concept(self.concept)
 
     @property
     def key(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from inference_backend.language.units import SPELLINGS, Quantity
 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -29,6 +31,7 @@ _RANKS = [
     "eleventh",
     "twelfth",
 ]
+_RANKED = re.compile(r"[0-9]{1,9}(?:st|nd|rd|th)")
 _LONGEST_UNIT = max(map(len, SPELLINGS))
 
 
@@ -37,7 +40,7 @@ def rank_at(words: list[str], at: int) -> int | None:
     word = words[at]
     if word in _RANKS:
         return _RANKS.index(word) + 1
-    return int(word[:-2]) if word[:1].isdigit() and word[-2:].isalpha() else None
+    return int(word[:-2]) if _RANKED.fullmatch(word) else None
 
 
 def unit_at(words: list[str], at: int) -> tuple[str, int] | None:
@@ -52,7 +55,7 @@ def unit_at(words: list[str], at: int) -> tuple[str, int] | None:
 def number_at(words: list[str], at: int) -> tuple[float, int] | None:
     """(number, words read) of the number that begins here, in digits or in words."""
     word = words[at] if at < len(words) else ""
-    if word[:1].isdigit() and not word[-1:].isalpha():
+    if word[:1].isdecimal() and not word[-1:].isalpha():
         value, read = _digits(word), 1
         while at + read < len(words) and words[at + read] in _SCALES:
             value *= _SCALES[words[at + read]]

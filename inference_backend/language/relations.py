@@ -6,14 +6,15 @@ nearest points of two outlines, 0 where they overlap. A thing has no relation to
 * near: at most 30 m away, or the distance given. far from: more than 100 m away, or the distance given.
 * next to: at most 5 m away, or at most half its own size (the side of a square of its area), whichever is more.
 * touching, crossing: at most 1 m away: outlines of two classes meet with the gap that a pixel leaves.
-* on, inside: at least half of its area, or of its outline to within 1 m, lies on the reference. The outline counts
-  because a class that a model sees leaves a hole in the one below: a parked car lies in a hole of the parking lot.
+* on, inside: at least half of its area lies on the reference, or three fifths of its outline to within half a metre. The
+  outline counts because a class that a model sees leaves a hole in the one below: a parked car lies in a hole, or a bite,
+  of the parking lot.
 * with: a reference lies on it, or within 15 m of it and nearer to it than to any other of its kind.
 * surrounded by: of a line 5 m around it, at least three quarters lie on the reference.
 * between: seen from its centre, the nearest points of the two references lie at least 120° apart. With one reference
   ("between the roads"): straight across from the nearest point there is another part of it.
 * north of (and all compass directions; left, right, above, below in the view): from the nearest point of the reference
-  to its centre it goes north, within 45°; or it lies wholly beyond the northern end of the nearest reference, and its
+  to its centre it goes north, within 45° (northeast and the like: within 22.5°); or it lies wholly beyond the northern end of the nearest reference, and its
   centre not further sideways than the reference reaches.
 
 Without metres, the distances that are ours become multiples of the thing's own size.
@@ -36,14 +37,14 @@ MEANINGS: dict[str, str] = {
     "next to": "Next to: at most 5 m away, or half its own size.",
     "touching": "Touching: at most 1 m apart.",
     "crossing": "Crossing: overlapping, or at most 1 m apart.",
-    "on": "On: at least half of its area or of its outline lies on it.",
-    "inside": "Inside: at least half of its area or of its outline lies in it.",
+    "on": "On: at least half of its area, or three fifths of its outline, lies on it.",
+    "inside": "Inside: at least half of its area, or three fifths of its outline, lies in it.",
     "with": "With: one lies on it, or within 15 m and nearer to it than to any other.",
     "surrounded by": "Surrounded by: three quarters of a line 5 m around it lie in it.",
     "between": "Between: the nearest points of the two lie on opposite sides of it.",
     **{
-        f"{way} of": f"{way.capitalize()} of: {way} of the nearest point of it, within 45°."
-        for way in COMPASS
+        f"{way} of": f"{way.capitalize()} of: {way} of the nearest point of it, within {22.5 if east and north else 45}°."
+        for way, (east, north) in COMPASS.items()
     },
     **{
         side: f"{side.capitalize()}: in the view, from the nearest point of it, within 45°."
@@ -64,8 +65,9 @@ DISTANCES: dict[str, tuple[float, float]] = {
 }
 TOUCH_M = 1.0
 _OUTLINE_POINTS = 24
-_HALF, _THREE_QUARTERS = 0.5, 0.75
-_CONE = np.cos(np.pi / 4) - 1e-9
+_HALF, _OUTLINE_ON, _THREE_QUARTERS = 0.5, 0.6, 0.75
+_OUTLINE_M = 0.5
+_CONE, _NARROW_CONE = np.cos(np.pi / 4) - 1e-9, np.cos(np.pi / 8) - 1e-9
 _APART = np.cos(np.radians(120)) + 1e-9
 # A road network is one polygon of many thousand vertices: in pieces, each question looks at a few of them.
 _PIECE_VERTICES = 256
@@ -171,7 +173,9 @@ def related(
     if not len(to.shapes):
         return np.full(len(shapes), relation == "far from")
     if relation in SIDES or relation.removesuffix(" of") in COMPASS:
-        return _in_direction(shapes, to, frame.direction(relation), given)
+        narrow = all(COMPASS.get(relation.removesuffix(" of"), (0, 0)))
+        cone = _NARROW_CONE if narrow else _CONE
+        return _in_direction(shapes, to, frame.direction(relation), cone, given)
     if relation in ("on", "inside"):
         return _lies_on(shapes, to)
     if relation == "surrounded by":
@@ -268,14 +272,14 @@ def _nearest_piece(shapes: np.ndarray, centres: np.ndarray, to: References) -> n
 
 
 def _in_direction(
-    shapes: np.ndarray, to: References, way: np.ndarray, given: float | None
+    shapes: np.ndarray, to: References, way: np.ndarray, cone: float, given: float | None
 ) -> np.ndarray:
     centres = shapely.centroid(shapes)
     pieces = _nearest_piece(shapes, centres, to)
     from_nearest = -_to_nearest(shapes, to)
     length = np.hypot(*from_nearest.T)
     with np.errstate(invalid="ignore"):
-        found = (length > 0) & (from_nearest @ way >= _CONE * length)
+        found = (length > 0) & (from_nearest @ way >= cone * length)
     across = np.array([way[1], -way[0]])
     ahead_ref, side_ref = _extent(to.shapes, way), _extent(to.shapes, across)
     owner = to.owner[np.maximum(pieces, 0)]
@@ -302,9 +306,10 @@ def _extent(shapes: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _lies_on(shapes: np.ndarray, to: References) -> np.ndarray:
     found = to.area_within(shapes) >= _HALF
-    close = ~found & (to.nearest(shapes)[0] <= TOUCH_M)
+    close = ~found & (to.nearest(shapes)[0] <= _OUTLINE_M)
     if close.any():
-        found[close] = _share_near(shapely.boundary(shapes[close]), to, close, TOUCH_M) >= _HALF
+        outlines = shapely.boundary(shapes[close])
+        found[close] = _share_near(outlines, to, close, _OUTLINE_M) >= _OUTLINE_ON
     return found
 
 

@@ -67,7 +67,7 @@ def opened(words: list[str]) -> tuple[list[str], bool]:
     while start < len(words):
         if _longest(words, start, word_list("wondering")):
             return words[start:], True
-        if _count_at(words, start):
+        if _begins_with(words, start, ("COUNT", "NOUN")):
             break
         length = _longest(words, start, word_list("opening")) or _longest(
             words, start, word_list("filler")
@@ -234,6 +234,6 @@ def _longest(words: list[str], at: int, among: frozenset[tuple[str, ...]]) -> in
     )
 
 
-def _count_at(words: list[str], at: int) -> bool:
+def _begins_with(words: list[str], at: int, wanted: tuple[str, ...]) -> bool:
     known = _known(words, at)
-    return bool(known) and any(kind == "COUNT" for kind, _ in known[0])
+    return known is not None and any(kind in wanted for kind, _ in known[0])

@@ -438,5 +438,9 @@ def _all(tests: list[nodes.Test]) -> nodes.Test:
 
 
 def _union(sets: list[nodes.Set]) -> nodes.Set:
-    unique = tuple(dict.fromkeys(sets))
+    """All of them; "houses or sheds", one concept, is one set."""
+    found: dict[object, nodes.Set] = {}
+    for one in sets:
+        found.setdefault(one.key if isinstance(one, nodes.Select) else one, one)
+    unique = tuple(found.values())
     return unique[0] if len(unique) == 1 else nodes.Union(unique)

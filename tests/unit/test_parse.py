@@ -1,0 +1,624 @@
+"""Sentences to programs: a table to be checked by eye, questions, words nobody knows, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference_backend.errors import InvalidInput
+from inference_backend.language.coordination import coordinate
+from inference_backend.language.foreign import foreign_language
+from inference_backend.language.lexicon import nouns, split_words
+from inference_backend.language.nearest import SURE, answers_to, nearest_questions, nearest_wordings
+from inference_backend.language.numbers import number_at, quantity_at
+from inference_backend.language.ontology import concepts
+from inference_backend.language.parse import understand
+from inference_backend.language.program import Program
+from inference_backend.language.tagging import tag_text
+from tests.unit.program_text import short
+
+# Sentence -> program, in the notation of `program_text`.
+TABLE = (
+    (
+        "buildings larger than 200 m² within 50 m of water",
+        "building[area > 200 m²][near water 50 m]",
+    ),
+    ("the red-roofed buildings north of the river", "building[red][north of river]"),
+    ("the largest building", "building{area most 1}"),
+    ("the northernmost building", "building{north most 1}"),
+    ("the three largest buildings", "building{area most 3}"),
+    ("the second largest building", "building{area most #2}"),
+    ("trees next to a road", "tree[next to road]"),
+    ("cars on the parking lot", "car[on parking lot]"),
+    ("houses without solar panels", "building[not with solar array]"),
+    ("buildings between the road and the river", "building[between road & river]"),
+    ("pools in the upper left", "pool[@upper left]"),
+    ("everything but water", "(* - water)"),
+    ("roads and parking lots", "(road + parking lot)"),
+    ("how many cars are there?", "number of car"),
+    ("buildings that are not red", "building[not red]"),
+    ("trees or bushes", "(tree + shrub)"),
+    ("buildings, roads, trees", "(building + road + tree)"),
+    ("long narrow buildings", "building[long][narrow]"),
+    ("round tanks", "tank[round]"),
+    ("buildings smaller than 0.1 ha", "building[area < 0.1 ha]"),
+    ("buildings over 2,000 sq ft", "building[area > 2000 sq ft]"),
+    ("trees within half a kilometre of the river", "tree[near river 0.5 km]"),
+    ("the building closest to the pool", "building{distance least 1 to pool}"),
+    ("isolated trees", "tree[alone]"),
+    ("buildings touching water", "building[touching water]"),
+    ("the biggest house in the lower right corner", "building[@lower right]{area most 1}"),
+    ("solar panels on buildings", "solar array[on building]"),
+    ("dense groups of houses", "building[grouped]"),
+    ("please show me all buildings", "building"),
+    ("could you find the white cars and trucks please", "(car[white] + truck)"),
+    ("red and blue cars on roads or parking lots", "car[red/blue][on (road + parking lot)]"),
+    ("buildings near roads and trees", "building[(near road and near tree)]"),
+    ("buildings near roads and trees near water", "(building[near road] + tree[near water])"),
+    ("buildings between 100 and 200 m²", "building[area >= 100 m²][area <= 200 m²]"),
+    ("houses with a red roof", "building[red]"),
+    ("houses with red roofs and a pool", "building[red][with pool]"),
+    ("the second building from the left", "building{right least #2}"),
+    ("all buildings except the largest", "(building - building{area most 1})"),
+    ("all buildings but the red ones", "(building - building[red])"),
+    ("the nearest tree to the largest building", "tree{distance least 1 to building{area most 1}}"),
+    ("the 3 trees closest to a pool", "tree{distance least 3 to pool}"),
+    ("buildings more than 50 m away from the road", "building[far from road 50 m]"),
+    ("buildings less than a mile from the river", "building[near river 1 mi]"),
+    (
+        "large buildings that are red or blue and near water",
+        "building[large][red/blue][near water]",
+    ),
+    ("where are the boats?", "boat"),
+    ("which houses have solar panels?", "building[with solar array]"),
+    ("what is the largest building?", "building{area most 1}"),
+    ("cars not on a road", "car[not on road]"),
+    ("buildings south-west of the lake", "building[southwest of lake]"),
+    ("the building to the left of the road", "building[left road]"),
+    (
+        "cars in the parking lot next to the largest building",
+        "car[inside parking lot][next to building{area most 1}]",
+    ),
+    ("are there any ships?", "any of ship"),
+    ("how many hectares of forest are there", "area of tree"),
+    ("trees near a building that is red", "tree[near building[red]]"),
+    ("buildings near water that are larger than 200 m²", "building[near water][area > 200 m²]"),
+    ("trees along the road but not near water", "tree[next to road][not near water]"),
+    ("buildings with an area of more than 0.5 acres", "building[area > 0.5 ac]"),
+    ("buildings from 100 to 200 m2", "building[area >= 100 m²][area <= 200 m²]"),
+    ("vehicles that are not cars", "(vehicle - car)"),
+    ("roads wider than 6 m", "road[width > 6 m]"),
+    ("the tallest building", "building{height most 1}"),
+    ("everything except buildings and roads", "(* - (building + road))"),
+    ("small houses within 20 metres of a big tree", "building[small][near tree[large] 20 m]"),
+    (
+        "buildings larger than 200 m² or within 50 m of water",
+        "building[(area > 200 m² or near water 50 m)]",
+    ),
+    ("all buildings except those near water", "(building - building[near water])"),
+    ("trees between buildings", "tree[between building]"),
+    ("bridges over the river", "bridge[crossing river]"),
+    ("two buildings near the lake", "building[near lake]{score most 2}"),
+    ("buildings at least 100 feet from any road", "building[far from road 100 ft]"),
+    ("houses with pools but without solar panels", "building[with pool][not with solar array]"),
+    ("not water", "(* - water)"),
+    ("houses with a pool", "building[with pool]"),
+    ("quarry near the railway", "quarry[near railway]"),
+    ("buildings by the sea", "building[next to sea]"),
+    ("show me where the trees are", "tree"),
+    ("trees that touch the road", "tree[touching road]"),
+    ("a big red building", "building[large][red]"),
+    ("lakes larger than two hundred and fifty thousand square metres", "lake[area > 250000 m²]"),
+    ("the 2nd biggest lake", "lake{area most #2}"),
+    (
+        "buildings that do not have solar panels and are larger than 500 sqm",
+        "building[not with solar array][area > 500 m²]",
+    ),
+    ("cars parked on the street", "car[on road]"),
+    ("green fields", "field[green]"),
+    ("dark roofs", "building[dark]"),
+    ("any buildings?", "building"),
+    ("houses surrounded by trees", "building[surrounded by tree]"),
+    ("the tree farthest from the road", "tree{distance most 1 to road}"),
+    ("trees within 20 m north of the road", "tree[north of road 20 m]"),
+    ("buildings in the north", "building[@northern part]"),
+    ("the northern buildings", "building[@northern part]"),
+    ("buildings at the edge of the image", "building[@edge]"),
+    ("the first five buildings from the left", "building{right least 5}"),
+    ("houses with white cars next to them", "building[with car[white]]"),
+    ("tell me how many trees are near the river", "number of tree[near river]"),
+    ("how much of the image is covered by water?", "area of water"),
+    ("water", "water"),
+    ("Buildings Near Water!!!", "building[near water]"),
+    ("buildings > 200 m2", "building[area > 200 m²]"),
+    (
+        "trucks or buses on the highway between the lake and the quarry",
+        "(truck + bus)[on road][between lake & quarry]",
+    ),
+    ("pools next to houses with red roofs", "pool[next to building[red]]"),
+    ("largest buildings", "building{area most 5}"),
+    ("all the trees in the city park please", "tree[inside park]"),
+    ("roofs with solar arrays", "building[with solar array]"),
+    ("vehicles except cars and trucks", "(vehicle - (car + truck))"),
+    ("smallest pool on the left side", "pool[@left]{area least 1}"),
+    ("buildings no more than 30 metres from the railway", "building[near railway 30 m]"),
+    ("houses or sheds", "building"),
+    ("Please segment every road in the image.", "road"),
+    ("highlight all parking lots", "parking lot"),
+    ("i want to see the tennis courts", "tennis court"),
+    ("show me solar panels", "solar array"),
+    ("buildings of more than 300 square metres", "building[area > 300 m²]"),
+    ("buildings with a size of over 1 acre", "building[area > 1 ac]"),
+    ("buildings bigger than half a hectare", "building[area > 0.5 ha]"),
+    ("buildings at least 150 m²", "building[area >= 150 m²]"),
+    ("buildings up to 150 m²", "building[area <= 150 m²]"),
+    ("buildings larger than 200 but smaller than 500 m²", "building[area > 200 m²][area < 500 m²]"),
+    ("buildings between 0.1 and 0.5 ha", "building[area >= 0.1 ha][area <= 0.5 ha]"),
+    ("roads longer than 1 km", "road[length > 1 km]"),
+    ("buildings taller than 10 m", "building[height > 10 m]"),
+    ("trees within fifty metres of a building", "tree[near building 50 m]"),
+    ("trees within 10 yards of the road", "tree[near road 10 yd]"),
+    ("cars within a radius of 20 m of the pool", "car[near pool 20 m]"),
+    ("buildings less than 20 m from trees", "building[near tree 20 m]"),
+    ("buildings farther than 100 m from any road", "building[far from road 100 m]"),
+    ("buildings not within 50 m of water", "building[not near water 50 m]"),
+    ("trees around the lake", "tree[near lake]"),
+    ("buildings far from the road", "building[far from road]"),
+    ("trees beside buildings", "tree[next to building]"),
+    ("buildings that touch each other", "building[touching building]"),
+    ("cars in parking lots", "car[inside parking lot]"),
+    ("boats on the lake", "boat[on lake]"),
+    ("houses with swimming pools", "building[with pool]"),
+    ("house with a pool and solar panels", "building[with pool][with solar array]"),
+    ("houses without a pool or solar panels", "building[(not with pool and not with solar array)]"),
+    ("buildings without trees nearby", "building[not with tree]"),
+    ("houses with a grey or black roof", "building[grey/black]"),
+    ("bridges crossing the railway", "bridge[crossing railway]"),
+    ("trees east of the building", "tree[east of building]"),
+    ("trees to the east of buildings", "tree[east of building]"),
+    ("trees above the road", "tree[above road]"),
+    ("pools below the largest building", "pool[below building{area most 1}]"),
+    ("the rightmost car", "car{right most 1}"),
+    ("the westernmost pool", "pool{east least 1}"),
+    ("the third largest pool", "pool{area most #3}"),
+    ("the two smallest pools", "pool{area least 2}"),
+    ("the biggest red building", "building[red]{area most 1}"),
+    ("the largest building near the river", "building[near river]{area most 1}"),
+    ("the longest road", "road{length most 1}"),
+    ("the darkest roof", "building{lightness least 1}"),
+    ("the tree nearest to the pool", "tree{distance least 1 to pool}"),
+    (
+        "the two cars closest to the largest building",
+        "car{distance least 2 to building{area most 1}}",
+    ),
+    ("the second closest car to the building", "car{distance least #2 to building}"),
+    ("the third tree from the right", "tree{right most #3}"),
+    ("the first tree from the top", "tree{up most #1}"),
+    ("the most isolated tree", "tree{isolation most 1}"),
+    ("trees in a group", "tree[grouped]"),
+    ("small round pools", "pool[small][round]"),
+    ("white or grey cars", "car[white/grey]"),
+    ("dark red cars", "car[dark][red]"),
+    ("the red car", "car[red]"),
+    ("square buildings", "building[square]"),
+    ("buildings in the middle", "building[@centre]"),
+    ("buildings in the centre of the image", "building[@centre]"),
+    ("cars on the left", "car[@left]"),
+    ("trees in the bottom right corner of the picture", "tree[@lower right]"),
+    ("buildings in the eastern part", "building[@eastern part]"),
+    ("upper right buildings", "building[@upper right]"),
+    ("number of red cars", "number of car[red]"),
+    ("count the trees within 20 m of the road", "number of tree[near road 20 m]"),
+    ("are there any pools north of the river?", "any of pool[north of river]"),
+    ("how much area is covered by trees", "area of tree"),
+    ("all vehicles other than trucks", "(vehicle - truck)"),
+    ("everything but buildings and trees", "(* - (building + tree))"),
+    ("trees but not near buildings", "tree[not near building]"),
+    ("buildings, but not the largest one", "(building - building{area most 1})"),
+    (
+        "trees that are not near a road and not near a building",
+        "tree[not near road][not near building]",
+    ),
+    (
+        "large buildings, small pools and the longest road",
+        "(building[large] + pool[small] + road{length most 1})",
+    ),
+    ("cars and trucks on the road", "(car + truck)[on road]"),
+    ("red cars and blue trucks", "(car[red] + truck[blue])"),
+    ("cars near the largest building or on a road", "car[(near building{area most 1} or on road)]"),
+    ("trees between the two largest buildings", "tree[between building{area most 2}]"),
+    (
+        "buildings between the railway and the lake larger than 100 m²",
+        "building[between railway & lake][area > 100 m²]",
+    ),
+    ("pools near red buildings", "pool[near building[red]]"),
+    ("trees near a tank that is round", "tree[near tank[round]]"),
+    ("wind turbines at least 300 m from buildings", "wind turbine[far from building 300 m]"),
+    ("trees within 5 m of each other", "tree[near tree 5 m]"),
+)
+
+
+@pytest.mark.parametrize(("text", "program"), TABLE)
+def test_a_sentence_becomes_its_program(text, program):
+    understood = understand(text)
+    assert understood.path == "program"
+    assert understood.task == "referring"
+    assert understood.program is not None
+    wire = understood.program.to_json()
+    assert short(wire["find"]) == program
+    assert Program.from_json(wire) == understood.program
+    assert understood.sentence
+    assert [found.name for found in understood.concepts] == list(understood.program.select_words())
+
+
+def test_the_table_is_long_and_says_each_thing_once():
+    assert len(TABLE) >= 80
+    assert len({text for text, _ in TABLE}) == len(TABLE)
+
+
+# Two sentences that differ in one word differ in their program.
+MINIMAL_PAIRS = (
+    ("trees north of the road", "trees south of the road"),
+    ("trees left of the road", "the road left of trees"),
+    ("buildings with a pool", "buildings without a pool"),
+    ("pools with a building", "buildings with a pool"),
+    ("the largest building", "the smallest building"),
+    ("the second largest building", "the third largest building"),
+    ("the two largest buildings", "the second largest building"),
+    ("buildings larger than 20 m²", "buildings larger than 20 m"),
+    ("buildings larger than 20 m²", "buildings at least 20 m²"),
+    ("buildings within 20 m of water", "buildings more than 20 m from water"),
+    ("red buildings", "buildings that are not red"),
+    ("buildings near roads and water", "buildings near roads or water"),
+    ("buildings near roads and water", "buildings near roads, water"),
+    ("red cars and trucks", "red cars and red trucks"),
+    ("everything but water", "water"),
+    ("cars near the largest building", "the largest building near cars"),
+    ("buildings in the left part", "buildings left of the road"),
+    ("how many trees are there", "trees"),
+    ("how many trees are there", "are there trees"),
+)
+
+
+@pytest.mark.parametrize(("one", "other"), MINIMAL_PAIRS)
+def test_sentences_that_differ_a_little_mean_different_things(one, other):
+    assert understand(one).program != understand(other).program
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("gray roofs", "grey roofs"),
+        ("trees in the center", "trees in the centre"),
+        ("trees within 2 kilometers of a river", "trees within 2 kilometres of a river"),
+        ("trees within 2 km of a river", "trees within two kilometres of a river"),
+        ("buildings larger than 1,000 square meters", "buildings larger than 1000 m2"),
+        ("buildings over 200 sq. m", "buildings over 200 m^2"),
+        ("buildings over 0.5 hectares", "buildings larger than half a hectare"),
+        ("Please show me all the trees, thank you.", "trees"),
+        ("Could you segment every tree?", "trees"),
+        ("trees northeast of the road", "trees to the north-east of the road"),
+    ],
+)
+def test_spellings_units_and_politeness_change_nothing(one, other):
+    assert short(understand(one).program.to_json()["find"]) == short(
+        understand(other).program.to_json()["find"]
+    )
+
+
+@pytest.mark.parametrize("concept", concepts(), ids=lambda concept: concept.name)
+def test_every_trained_wording_is_read_as_its_concept(concept):
+    for wording in concept.wordings:
+        understood = understand(wording)
+        assert understood.path == "program", wording
+        assert {found.name for found in understood.concepts} == {
+            nouns()[tuple(split_words(wording))].concept
+        }
+        assert not understood.unknown
+
+
+@pytest.mark.parametrize(
+    ("question", "program", "because"),
+    [
+        ("Where do people live?", "building", "live"),
+        ("What makes electricity from sunlight?", "solar array", "sunlight"),
+        ("Where can cars drive?", "road", "travel"),
+        ("somewhere to swim", "pool", "swim"),
+        ("Where could a helicopter land?", "(helipad + landing place)", "helicopter"),
+        ("Where do people live north of the river?", "building[north of river]", "live"),
+        ("Where do people live within 50 m of water?", "building[near water 50 m]", "live"),
+    ],
+)
+def test_a_question_is_answered_by_what_things_do(question, program, because):
+    understood = understand(question)
+    assert understood.task == "reasoning"
+    assert short(understood.program.to_json()["find"]) == program
+    assert because in understood.concepts[0].because
+    assert because in understood.sentence
+    assert 0 < understood.concepts[0].probability <= 1
+
+
+def test_held_out_questions_are_mostly_answered_rightly_where_the_program_answers():
+    asked = [
+        (question, known.name) for known in concepts() for question in known.held_out_questions
+    ]
+    answered = [
+        (name, [match.concept for match in answers_to(nearest_questions(question))])
+        for question, name in asked
+    ]
+    sure = [(name, found) for name, found in answered if found]
+    right = [name in found for name, found in sure]
+    # 0.55 are answered, 0.87 of them rightly; a change of the ontology may move a few.
+    assert len(sure) >= 0.4 * len(asked)
+    assert sum(right) >= 0.75 * len(right)
+
+
+def test_held_out_wordings_are_mostly_read_rightly_where_they_are_read():
+    held_out = [(wording, known.name) for known in concepts() for wording in known.held_out]
+    nearest = [(name, nearest_wordings(wording)[0]) for wording, name in held_out]
+    sure = [match.concept == name for name, match in nearest if match.score >= SURE]
+    assert len(sure) >= 0.4 * len(held_out)
+    assert sum(sure) >= 0.7 * len(sure)
+
+
+def test_a_near_relative_is_read_and_said():
+    understood = understand("dwellings near water")
+    assert short(understood.program.to_json()["find"]) == "building[near water]"
+    assert understood.sentence.startswith("Read 'dwellings' as buildings.")
+
+
+def test_a_slip_of_the_keyboard_is_mended_and_said():
+    understood = understand("biuldings larger than 200 m2")
+    assert short(understood.program.to_json()["find"]) == "building[area > 200 m²]"
+    assert "Read 'biuldings' as 'buildings'." in understood.sentence
+
+
+def test_a_kind_that_no_image_tells_apart_is_said():
+    understood = understand("schools near the park")
+    assert short(understood.program.to_json()["find"]) == "building[near park]"
+    assert "I cannot tell schools from other buildings." in understood.sentence
+
+
+def test_an_unknown_word_is_named_with_what_is_known():
+    understood = understand("zeppelins")
+    assert understood.path == "network"
+    assert understood.program is None
+    (unknown,) = understood.unknown
+    assert (unknown.word, unknown.nearest) == ("zeppelins", "aircraft")
+    assert 0.3 < unknown.similarity < SURE
+    assert understood.sentence.startswith("I do not know 'zeppelins'. I know buildings,")
+
+
+def test_with_an_open_vocabulary_an_unknown_noun_is_left_to_the_model():
+    understood = understand("zeppelins near the lake", open_vocabulary=True)
+    assert short(understood.program.to_json()["find"]) == "'zeppelins'[near lake]"
+    assert understood.program.select_words() == ("zeppelins", "lake")
+    assert [unknown.word for unknown in understood.unknown] == ["zeppelins"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("buildings made of brick", ["building"]),
+        ("wooden houses", ["building"]),
+        ("buildings larger than the tank", ["building", "tank"]),
+        ("buildings in front of the church", ["building"]),
+        ("cars that are driving to the pool", ["car", "pool"]),
+    ],
+)
+def test_what_the_grammar_cannot_read_goes_to_the_network_with_its_concepts(text, named):
+    understood = understand(text)
+    assert understood.path == "network"
+    assert understood.program is None
+    assert [found.name for found in understood.concepts] == named
+    assert "network" in understood.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "The text is empty"),
+        ("  \n", "The text is empty"),
+        ("?!", "no words"),
+        ("12 345", "no words"),
+        ("please", "Say what to find"),
+        ("trees " * 100, "600 characters"),
+        ("unicorns", "I do not know 'unicorns'"),
+        ("the smell of coffee", "I do not know 'smell of coffee'"),
+        ("buildings near unicorns", "I do not know 'unicorns'"),
+        ("What is the capital of France?", "Nothing that I know"),
+        ("buildings larger than 200 m² and smaller than 100 m²", "Nothing can be both"),
+        ("red buildings that are not red", "both red and not red"),
+        ("les bâtiments rouges au nord de la rivière", "French"),
+        ("Gebäude größer als 200 m²", "German"),
+        ("zeige alle Häuser neben der Straße", "German"),
+        ("edificios cerca del río", "Spanish"),
+        ("le case con il tetto rosso", "Italian"),
+        ("os edifícios perto da água", "Portuguese"),
+        ("gebouwen met een rood dak naast het water", "Dutch"),
+        ("красные здания", "Cyrillic"),
+        ("红色的建筑物", "Chinese"),
+        ("المباني الحمراء", "Arabic"),
+        ("red", "names no thing"),
+        ("the second largest", "names no thing"),
+        ("everything", "too much"),
+        ("the second building", "in which order"),
+        ("the closest building", "closest to"),
+        ("buildings within 50 m² of water", "cannot be 50 m²"),
+        ("buildings with an area of more than 20 m", "Area cannot be 20 m"),
+        ("buildings larger than 999999999 km²", "larger than the Earth"),
+        ("the 0 largest buildings", "no number of things"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_one_sentence(text, message):
+    with pytest.raises(InvalidInput, match="^[^\n]+$") as refused:
+        understand(text)
+    assert message in refused.value.user_message
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "buildings",
+        "cars on the road",
+        "villas",
+        "a café near the park",
+        "die cast cars",
+        "trees on Las Palmas road",
+        "the road to Paris",
+        "pool",
+    ],
+)
+def test_english_is_not_taken_for_another_language(text):
+    assert foreign_language(text) is None
+
+
+def test_a_wrong_task_is_refused():
+    with pytest.raises(InvalidInput, match="is no task"):
+        understand("trees", task="guessing")
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_reader(text):
+    _understood_or_refused(text)
+
+
+_VOCABULARY = st.sampled_from(
+    [
+        "the",
+        "buildings",
+        "trees",
+        "road",
+        "pool",
+        "red",
+        "large",
+        "largest",
+        "second",
+        "two",
+        "and",
+        "or",
+        ",",
+        "not",
+        "but",
+        "except",
+        "between",
+        "near",
+        "within",
+        "north",
+        "of",
+        "in",
+        "upper",
+        "left",
+        "larger",
+        "than",
+        "200",
+        "50",
+        "m",
+        "m²",
+        "ha",
+        "with",
+        "without",
+        "from",
+        "to",
+        "closest",
+        "that",
+        "is",
+        "are",
+        "everything",
+        "ones",
+        "each",
+        "other",
+        "all",
+        "how",
+        "many",
+        "isolated",
+        "?",
+        "1/2",
+        "-",
+    ]
+)
+
+
+@settings(max_examples=250)
+@given(st.lists(_VOCABULARY, min_size=1, max_size=14).map(" ".join))
+def test_no_heap_of_known_words_breaks_the_grammar(text):
+    _understood_or_refused(text)
+
+
+def _understood_or_refused(text: str) -> None:
+    try:
+        understood = understand(text)
+    except InvalidInput:
+        return
+    assert understood.sentence
+    assert (understood.program is None) == (understood.path == "network")
+    if understood.program is not None:
+        assert Program.from_json(understood.program.to_json()) == understood.program
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "read"),
+    [
+        ("2,000", 2000, 1),
+        ("1,234,567.5", 1234567.5, 1),
+        ("0,5", 0.5, 1),
+        ("0.25", 0.25, 1),
+        ("two hundred and fifty", 250, 4),
+        ("three thousand", 3000, 2),
+        ("forty two trees", 42, 2),
+        ("a hundred", 100, 2),
+        ("5 thousand", 5000, 2),
+        ("a dozen", 12, 2),
+        ("two and trees", 2, 1),
+    ],
+)
+def test_numbers_in_digits_and_words(words, value, read):
+    assert number_at(words.split(), 0) == (value, read)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("half a kilometre", "0.5 km"),
+        ("a quarter of an acre", "0.25 ac"),
+        ("one and a half miles", "1.5 mi"),
+        ("a hectare", "1 ha"),
+        ("50 sq ft", "50 sq ft"),
+        ("200 square metres", "200 m²"),
+        ("three yards", "3 yd"),
+    ],
+)
+def test_quantities_with_their_units(words, said):
+    quantity, read = quantity_at(words.split(), 0)
+    assert str(quantity) == said
+    assert read == len(words.split())
+
+
+def test_a_number_without_a_unit_is_no_quantity():
+    assert quantity_at(["200", "trees"], 0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "joints"),
+    [
+        ("roads and trees", ["SET_AND"]),
+        ("roads, trees", ["SET_COMMA"]),
+        ("red and blue cars", ["ADJ_AND"]),
+        ("red cars and blue cars", ["SET_AND"]),
+        ("buildings near roads and trees", ["REF_AND"]),
+        ("buildings near roads or trees", ["REF_OR"]),
+        ("buildings near roads and larger than 5 m²", ["COND_AND"]),
+        ("buildings near roads and trees near water", ["SET_AND"]),
+        ("buildings between roads and trees and red", ["FAR_AND", "COND_AND"]),
+        ("red, white and blue cars", ["ADJ_AND", "ADJ_AND"]),
+        ("roads, trees, and cars", ["SET_COMMA", "SET_AND"]),
+    ],
+)
+def test_what_joints_join(text, joints):
+    kinds = [one.kind for one in coordinate(tag_text(text)[0])]
+    assert [
+        kind for kind in kinds if "_" in kind and kind.split("_")[1] in ("AND", "OR", "COMMA")
+    ] == joints
