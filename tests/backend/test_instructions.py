@@ -1,97 +1,33 @@
 """Instructions are true of their crop: checked against a town whose every measure is known by construction."""
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from inference_backend.errors import InvalidInput
-from inference_backend.language.ontology import LEAVES, concept, concepts
+from inference_backend.language.ontology import concept, concepts
 from inference_backend.training.instructions import (
     KINDS,
-    InstructionMix,
     LabelledCrop,
     make_instructions,
 )
 from inference_backend.training.instructions.colours import COLOURS, WORDS
-from inference_backend.training.instructions.directions import (
-    TRANSFORMS,
-    remap_directions,
-    transformed,
-)
-from inference_backend.training.instructions.reasoning import RULES
 from inference_backend.training.scenes import make_scene, scene_leaves
-
-SIDE, GSD_M = 200, 0.3
-RED, GREY, WHITE, GREEN = (165, 70, 55), (130, 130, 130), (240, 240, 240), (50, 90, 40)
-# id: (leaf, x0, y0, x1, y1, colour)
-TOWN = {
-    1: ("building", 10, 10, 50, 40, RED),
-    2: ("building", 130, 20, 150, 40, GREY),
-    3: ("building", 20, 140, 80, 190, WHITE),
-    4: ("building", 165, 150, 177, 160, RED),
-    5: ("pool", 60, 20, 70, 32, (90, 190, 205)),
-    6: ("tree", 100, 150, 112, 162, GREEN),
-    7: ("tree", 100, 20, 114, 34, GREEN),
-    8: ("car", 40, 96, 49, 100, WHITE),
-    9: ("car", 120, 97, 129, 101, (20, 20, 22)),
-}
-ROAD_ROWS = (94, 106)
-
-
-def code(leaf):
-    return LEAVES.index(leaf)
-
-
-def town(complete=None, extra=(), attributes=None):
-    """A crop of 60 m with four buildings, a road from left to right, and bare ground between."""
-    rgb = np.full((SIDE, SIDE, 3), (170, 140, 100), np.uint8)
-    leaves = np.full((SIDE, SIDE), code("bare ground"), np.uint8)
-    instances = np.zeros((SIDE, SIDE), np.int32)
-    leaves[slice(*ROAD_ROWS)], instances[slice(*ROAD_ROWS)] = code("road"), 30
-    rgb[slice(*ROAD_ROWS)] = (90, 90, 92)
-    for ident, (leaf, x0, y0, x1, y1, colour) in {**TOWN, **dict(extra)}.items():
-        rgb[y0:y1, x0:x1], leaves[y0:y1, x0:x1] = colour, code(leaf)
-        instances[y0:y1, x0:x1] = ident
-    names = {ident: row[0] for ident, row in {**TOWN, **dict(extra)}.items()} | {30: "road"}
-    return LabelledCrop(rgb, leaves, instances, names, attributes or {}, GSD_M, complete)
-
-
-def only(kind):
-    return InstructionMix(
-        **{f.name: float(f.name.rstrip("_") == kind) for f in fields(InstructionMix)}
-    )
-
-
-def made(crop, kind, count=60, held_out=False):
-    """Instructions of one kind from many draws."""
-    found = []
-    for seed in range(count):
-        rng = np.random.default_rng(seed)
-        found += [
-            one for one in make_instructions(crop, rng, 2, only(kind), held_out) if one.kind == kind
-        ]
-    return found
-
-
-def ids_of(crop, one):
-    """Instances whose every pixel is asked for; none may be asked for in part."""
-    asked = set()
-    for ident in crop.instance_leaf:
-        inside = one.mask[crop.instances == ident]
-        if inside.size and (inside == 1).any():
-            assert (inside == 1).all(), one
-            asked.add(ident)
-    return asked
-
-
-def unsure_ids(crop, one):
-    return {
-        ident for ident in crop.instance_leaf if (one.mask[crop.instances == ident] == 255).any()
-    }
+from tests.data.known_town import (
+    GREY,
+    GSD_M,
+    TOWN,
+    WHITE,
+    code,
+    ids_of,
+    made,
+    only,
+    town,
+    unsure_ids,
+)
 
 
 def nouns(name, held_out=False):
@@ -441,95 +377,3 @@ def test_generated_scenes_give_well_formed_instructions(seed):
             assert one.kind in KINDS
             assert not re.search(r"[{}]|  ", one.text), one.text
             assert all(concept(name) for name in one.concepts)
-
-
-def turned(crop, transform):
-    return replace(
-        crop,
-        rgb=transformed(crop.rgb, transform),
-        leaves=transformed(crop.leaves, transform),
-        instances=transformed(crop.instances, transform),
-    )
-
-
-ANSWER = {
-    "left": lambda x, y: -x,
-    "right": lambda x, y: x,
-    "top": lambda x, y: -y,
-    "bottom": lambda x, y: y,
-}
-SAID = {
-    "left": r"leftmost|westernmost|to the left|most western",
-    "right": r"rightmost|easternmost|to the right|most eastern",
-    "top": r"topmost|northernmost|to the north|uppermost|^up$",
-    "bottom": r"bottommost|southernmost|to the south|lowest",
-}
-
-
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_remapped_directions_are_true_of_the_turned_mask(transform):
-    crop, checked = town(), 0
-    there = turned(crop, transform)
-    for one in made(crop, "superlative", 80):
-        text, mask = remap_directions(one.text, transform), transformed(one.mask, transform)
-        sides = [side for side, pattern in SAID.items() if re.search(pattern, text, re.IGNORECASE)]
-        if not sides:
-            continue
-        wanted = concept(one.concepts[0]).covers
-        middles = {}
-        for ident, leaf in there.instance_leaf.items():
-            if leaf in wanted:
-                rows, cols = np.nonzero(there.instances == ident)
-                middles[ident] = (cols.mean(), rows.mean())
-        best = max(middles, key=lambda ident: ANSWER[sides[0]](*middles[ident]))
-        assert ids_of(there, replace(one, mask=mask)) == {best}, (one.text, text)
-        checked += 1
-    assert checked > 20
-
-
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_remapped_regions_are_true_of_the_turned_mask(transform):
-    crop, checked = town(), 0
-    halves = {
-        r"(upper|top) (half|part)$|northern half|in the north$": (slice(None, 100), slice(None)),
-        r"(lower|bottom) (half|part)$|southern half|in the south$": (slice(100, None), slice(None)),
-        r"left (half|side)$|on the left$|western half|in the west$": (
-            slice(None),
-            slice(None, 100),
-        ),
-        r"(upper|top) left|north-west": (slice(None, 100), slice(None, 100)),
-        r"(lower|bottom) right|south-east": (slice(100, None), slice(100, None)),
-    }
-    for one in made(crop, "region", 120):
-        text, mask = remap_directions(one.text, transform), transformed(one.mask, transform)
-        for pattern, window in halves.items():
-            if re.search(pattern, text):
-                inside = np.zeros(mask.shape, bool)
-                inside[window] = True
-                assert (mask[~inside] == 1).sum() <= 0.3 * (mask == 1).sum(), (one.text, text)
-                checked += 1
-    assert checked > 10
-
-
-def test_remapping_twice_gives_the_text_back_and_plain_texts_stay():
-    crop = town()
-    for kind in ("superlative", "region", "relation", "ordinal", "pair"):
-        for held_out in (False, True):
-            for one in made(crop, kind, 40, held_out):
-                for transform in ("mirror", "flip"):
-                    there = remap_directions(one.text, transform)
-                    back = remap_directions(there, transform)
-                    if "lowest" not in one.text.lower() and "uppermost" not in one.text.lower():
-                        assert back == one.text, there
-    plain = [q for known in concepts() for q in (*known.questions, *known.held_out_questions)]
-    plain += [clause for known in concepts() for clause in (known.definition, *known.functions)]
-    plain += [text for rule in RULES for text in (*rule.asked, *rule.held_out)]
-    plain += ["buildings below 80 m²", "trees on top of the hill", "houses above 120 square metres"]
-    for text in plain:
-        for transform in TRANSFORMS:
-            assert remap_directions(text, transform) == text
-
-
-def test_an_unknown_transform_is_refused():
-    with pytest.raises(InvalidInput, match="use one of mirror, flip"):
-        remap_directions("left of the road", "sideways")
