@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+
+from inference_backend.commands.train_data import add_data_parser
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     interactive.set_defaults(run=_run_interactive)
     _add_unigeoseg(kinds)
+    add_data_parser(kinds)
     curves = kinds.add_parser("curves", help="draw the log of a run as a picture")
     curves.add_argument("folder", type=Path, help="folder of the run")
     curves.add_argument("--out", type=Path, required=True, help="PNG to write")
@@ -52,8 +56,8 @@ def _add_unigeoseg(kinds: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--minutes", type=float, default=200.0, help="whole training budget")
     parser.add_argument("--crop-px", type=int, default=192)
-    parser.add_argument("--images", type=int, default=6, help="images a step that are clicked")
-    parser.add_argument("--text-images", type=int, default=8, help="images a step that are asked")
+    parser.add_argument("--images", type=int, default=4, help="images a step that are clicked")
+    parser.add_argument("--text-images", type=int, default=14, help="images a step that are asked")
     parser.add_argument("--lr", type=float, default=1.6e-3)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--no-tate", action="store_true", help="ablation: words go in as they are")
@@ -77,10 +81,21 @@ def _run_interactive(args: argparse.Namespace) -> int:
 
     plan = DataPlan(args.data, args.crop_px, args.images, args.prompts)
     trainer = Trainer(args.out, plan, Recipe(minutes=args.minutes, lr=args.lr), args.device)
+    _stoppable(trainer)
     trainer.run(lambda line: sys.stdout.write(line + "\n"))
     if args.export:
         save_weights(args.export, trainer.net.config, trainer.average, trainer.step)
     return 0
+
+
+def _stoppable(trainer: object) -> None:
+    """A stopped run saves before it ends, and goes on from there."""
+
+    def stop(number: int, frame: object) -> None:
+        trainer.stop = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
 
 def _run_unigeoseg(args: argparse.Namespace) -> int:
@@ -100,10 +115,16 @@ def _run_unigeoseg(args: argparse.Namespace) -> int:
             say
         )
         start, minutes = first / STATE_NAME, minutes * 2 / 3
-    text = TextPlan(args.text_images, not args.no_tate, args.memory, not args.no_presence)
+    text = TextPlan(
+        args.text_images,
+        tate=not args.no_tate,
+        memory=args.memory,
+        presence=not args.no_presence,
+    )
     plan = DataPlan(args.data, args.crop_px, args.images)
     recipe = Recipe(minutes=minutes, lr=args.lr)
     trainer = UniGeoSegTrainer(args.out, plan, text, recipe, args.device, start)
+    _stoppable(trainer)
     trainer.run(say)
     if args.export:
         save_weights(args.export, trainer.net.config, trainer.average, trainer.step)

@@ -14,6 +14,7 @@ from inference_backend.language.encoder import TextEncoder
 from inference_backend.language.ontology import LEAVES, Concept, concepts, truth
 from inference_backend.models.unigeoseg.text import TextTensors
 from inference_backend.models.unigeoseg.words import text_tensors
+from inference_backend.training.hand_drawn import hand_drawn
 from inference_backend.training.instructions import (
     Instruction,
     InstructionMix,
@@ -25,20 +26,25 @@ from inference_backend.training.text_sets import TextImage, text_images
 
 UNKNOWN = 255
 SHARES = {
-    "scenes": 0.44,
-    "dubai": 0.16,
+    "scenes": 0.37,
+    "hand": 0.18,
     "kampala": 0.11,
-    "neon": 0.10,
-    "ucmerced": 0.09,
+    "dubai": 0.09,
+    "neon": 0.08,
+    "ucmerced": 0.06,
+    "vegas": 0.05,
     "solar": 0.04,
-    "vegas": 0.03,
-    "munich": 0.02,
+    "munich": 0.01,
     "sichuan": 0.01,
 }
+HAND_EVERY = 150
+"""Batches between two looks for photographs newly drawn over: a run may be under way while they are drawn."""
 SCENE_POOL, SCENE_USES = 300, 12
 BANK = 24
 # Weak images say what they hold, not where: they are seen whole, so that the label stays true.
-_GSD_M = (0.14, 0.75)
+_GSD_M = (0.15, 0.6)
+# Enlarged beyond its own resolution a photograph still teaches shapes; the tiles of a coarse raster are enlarged too.
+FINEST_SHARE = 0.5
 
 
 def truth_table() -> np.ndarray:
@@ -94,9 +100,12 @@ class TextSource:
                 self.pools.setdefault(image.name.split("/")[0], []).append(image)
         if "ucmerced" in self.pools:
             self.pools["solar"] = []
-        self._age = 0
+        self._root, self._age, self._batches = root, 0, 0
 
     def batch(self, images: int) -> TextBatch:
+        if self._root is not None and self._batches % HAND_EVERY == 0:
+            self._reread(self._root)
+        self._batches += 1
         crops: list[LabelledCrop] = []
         sources: list[TextImage] = []
         instructions: list[Instruction] = []
@@ -111,6 +120,11 @@ class TextSource:
             sources.append(source)
             instructions += made
         return self._batch(crops, sources, instructions)
+
+    def _reread(self, root: Path) -> None:
+        drawn = list(hand_drawn(root))
+        if drawn:
+            self.pools["hand"] = drawn
 
     def _pick(self) -> TextImage:
         names = [name for name in SHARES if name in self.pools]
@@ -163,7 +177,9 @@ class TextSource:
         low, high = np.log(_GSD_M)
         gsd_m = float(np.exp(rng.uniform(low, high)))
         gsd_m = float(
-            np.clip(gsd_m, image.gsd_m * 0.75, image.gsd_m * min(height, width) / size * 1.3)
+            np.clip(
+                gsd_m, image.gsd_m * FINEST_SHARE, image.gsd_m * min(height, width) / size * 1.3
+            )
         )
         scale = size / max(height, width) if whole else image.gsd_m / gsd_m
         angle = 90.0 * rng.integers(4)

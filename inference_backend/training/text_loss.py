@@ -75,6 +75,24 @@ def bank_loss(likeness: Tensor, truth: Tensor) -> tuple[Tensor, float]:
     return loss, iou.item()
 
 
+def choice_loss(likeness: Tensor, truth: Tensor, leaves: Tensor) -> Tensor:
+    """Of all classes of the bank, the right ones: cross-entropy over the bank at every pixel that one of them covers.
+
+    Several may be right (a car is a vehicle), and unsure ones do not compete. Leaves that fill the batch count less, by the
+    root of their share. likeness and truth (N, B, h, w), leaves uint8 (B, h, w).
+    """
+    right, wrong = truth == 1, truth == 0
+    asked = right.any(0) & wrong.any(0)
+    if not asked.any():
+        return likeness.sum() * 0
+    low = torch.finfo(likeness.dtype).min / 4
+    among_right = likeness.masked_fill(~right, low).logsumexp(0)
+    among_all = likeness.masked_fill(~(right | wrong), low).logsumexp(0)
+    counts = torch.bincount(leaves[asked].long().flatten(), minlength=256).float()
+    weight = counts.clamp_min(1).rsqrt()[leaves.long()] * asked
+    return ((among_all - among_right).clamp_min(0) * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
 def concept_loss(logits: Tensor, meant: Tensor) -> Tensor:
     """Cross-entropy with the concepts that the generator used; meant (P, C), rows of zeros count for nothing."""
     rows = meant.sum(1) > 0

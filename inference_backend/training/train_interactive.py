@@ -55,7 +55,7 @@ class Trainer:
             {"params": rest, "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98))
-        self.step, self.spent_s = 0, 0.0
+        self.step, self.spent_s, self.stop = 0, 0.0, False
         self.rng = np.random.default_rng(int(time.time()))
         self._resume()
 
@@ -66,11 +66,11 @@ class Trainer:
         return batches(self.plan)
 
     def run(self, say: Callable[[str], None]) -> None:
-        """Step until the budget is spent; a line of JSON now and then goes to `say` and to the log."""
+        """Step until the budget is spent; a line of JSON now and then goes to `say` and to the log. `stop` ends it, saved, after a step."""
         stream = self._stream()
         recent: list[dict[str, float]] = []
         saved = time.monotonic()
-        while self.spent_s < self.recipe.minutes * 60:
+        while self.spent_s < self.recipe.minutes * 60 and not self.stop:
             began = time.monotonic()
             recent.append(self._train_step(*next(stream)))
             self.step += 1

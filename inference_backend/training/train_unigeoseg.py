@@ -19,17 +19,23 @@ from inference_backend.language.encoder import text_encoder
 from inference_backend.language.ontology import Concept, concepts
 from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet, expand, no_text
 from inference_backend.models.unigeoseg.normalise import normalise
-from inference_backend.models.unigeoseg.text import TextConfig, TextTensors
+from inference_backend.models.unigeoseg.text import TextConfig, TextContext, TextTensors
 from inference_backend.training.instructions import InstructionMix
 from inference_backend.training.interactive_data import DataPlan, batches
 from inference_backend.training.mask_loss import interactive_loss
 from inference_backend.training.prompt_simulation import PromptMix, PromptSet, central_click
 from inference_backend.training.text_data import TextBatch, TextSource, truth_table
-from inference_backend.training.text_loss import bank_loss, class_truth, concept_loss, text_loss
+from inference_backend.training.text_loss import (
+    bank_loss,
+    choice_loss,
+    class_truth,
+    concept_loss,
+    text_loss,
+)
 from inference_backend.training.train_interactive import STATE_NAME, Recipe, Trainer
 
 MOST_KEYS = 12
-NAMES_UNTIL = 0.3  # the share of the run that is mostly names of things
+NAMES_UNTIL = 0.45  # the share of the run that is mostly names of things
 CLICKED = 0.15  # share of the instructions about one thing that come with a click on it
 MOST_POINTED_SHARE = (
     0.2  # a click says which of many only where the target is one thing, not a region
@@ -38,9 +44,14 @@ MOST_POINTED_SHARE = (
 
 @dataclass(frozen=True)
 class TextPlan:
-    """The text half of a step: `images` crops of `crop_px`, two instructions each; and the switches of the ablations."""
+    """The text half of a step: `images` crops of `crop_px`, `prompts_an_image` instructions each; and the switches of the ablations.
 
-    images: int = 8
+    The decoder costs as much for an instruction as the encoder for an image, and the bank of classes teaches from every image
+    at nearly no cost: many images with one instruction each learn classes faster than few with several.
+    """
+
+    images: int = 14
+    prompts_an_image: int = 1
     tate: bool = True
     memory: str = "ontology"
     presence: bool = True
@@ -53,7 +64,13 @@ class _TextStream(IterableDataset):
     def __iter__(self) -> Iterator[TextBatch]:
         torch.set_num_threads(1)
         rng = np.random.default_rng(np.random.SeedSequence().entropy % 2**32)
-        source = TextSource(self.plan.root, self.plan.crop_px, InstructionMix(), rng)
+        source = TextSource(
+            self.plan.root,
+            self.plan.crop_px,
+            InstructionMix(),
+            rng,
+            self.text.prompts_an_image,
+        )
         while True:
             source.mix = mix_at(float(self.progress[0]))
             yield source.batch(self.text.images)
@@ -63,13 +80,13 @@ def mix_at(done: float) -> InstructionMix:
     """What is asked for at this share of the run: names first, then attributes and relations, then more reasoning."""
     if done < NAMES_UNTIL:
         return InstructionMix(
-            class_=0.52, several=0.05, attribute=0.04, relation=0.02, superlative=0.02, ordinal=0.0,
-            region=0.05, negation=0.01, question=0.14, reasoning=0.02, absent=0.12, pair=0.01,
+            class_=0.64, several=0.04, attribute=0.02, relation=0.01, superlative=0.01, ordinal=0.0,
+            region=0.03, negation=0.0, question=0.12, reasoning=0.01, absent=0.12, pair=0.0,
         )  # fmt: skip
     freed = 0.3 * (done - NAMES_UNTIL) / (1 - NAMES_UNTIL)
     return InstructionMix(
-        class_=0.34, attribute=0.07, relation=0.06, superlative=0.05, ordinal=0.02, region=0.06,
-        question=0.12 + 0.4 * freed, reasoning=0.04 + 0.3 * freed, pair=0.04,
+        class_=0.48 - 0.4 * freed, attribute=0.06, relation=0.04, superlative=0.04, ordinal=0.02,
+        region=0.05, question=0.12 + 0.4 * freed, reasoning=0.02 + 0.3 * freed, pair=0.03,
     )  # fmt: skip
 
 
@@ -175,13 +192,22 @@ class UniGeoSegTrainer(Trainer):
         if rounds:
             masks = self._joined(masks)
         with torch.autocast(self.device, torch.bfloat16):
-            features = expand(self.net.encoder(x), self.plan.prompts_an_image)
-            first = {name: value[: len(sets)] for name, value in features.items()}
+            encoded = self.net.encoder(x)
+            meaning = encoded["s4"][len(images) :]
+            first = expand(
+                {name: value[: len(images)] for name, value in encoded.items()},
+                self.plan.prompts_an_image,
+            )
+            second = expand(
+                {name: value[len(images) :] for name, value in encoded.items()},
+                self.text.prompts_an_image,
+            )
+            features = {name: torch.cat([first[name], second[name]]) for name in first}
             for _ in range(rounds):
                 self._ask_and_correct(first, sets, masks)
             text = self._maybe_clicked(said, sets)
             output = self.net.decoder(features, self._prompts(sets), text)
-            bank, heard = self._bank(features, said, len(masks))
+            bank, heard = self._bank(meaning, said)
         shown = {name: value[: len(masks)] for name, value in output.items()}
         told = {name: value[len(masks) :] for name, value in output.items()}
         several = torch.tensor(
@@ -230,9 +256,8 @@ class UniGeoSegTrainer(Trainer):
         }
         return TextTensors(**joined).to(self.device)
 
-    def _bank(self, features: dict[str, Tensor], said: TextBatch, clicked: int):
-        """Likeness (N, B, h, w) of the text images to a bank of class wordings."""
-        meaning = features["s4"][clicked :: self.plan.prompts_an_image]
+    def _bank(self, meaning: Tensor, said: TextBatch) -> tuple[Tensor, TextContext]:
+        """Likeness (N, B, h, w) of the text images' meaning (B, 64, h, w) to a bank of class wordings."""
         decoder = self.net.decoder
         bank = said.bank.to(self.device)
         place = torch.zeros(len(bank.task), self.net.config.neck[3], device=self.device)
@@ -244,13 +269,15 @@ class UniGeoSegTrainer(Trainer):
     def _bank_loss(self, likeness: Tensor, said: TextBatch) -> tuple[Tensor, float, Tensor]:
         """Dense truth where there is some, and the image's own word for it where there is only that."""
         chosen = said.bank_concept.to(self.device)
+        leaves = said.leaves.to(self.device)
         truth = class_truth(
             self.table[chosen],
-            said.leaves.to(self.device),
+            leaves,
             said.complete.to(self.device)[:, chosen],
             said.whole.to(self.device),
         )
         loss, iou = bank_loss(likeness, truth)
+        loss = loss + choice_loss(likeness, truth, leaves)
         weak = said.weak.to(self.device)[:, chosen].t()
         flat = torch.sigmoid(likeness).flatten(2)
         most = flat.topk(max(flat.shape[-1] // 50, 4), -1).values.mean(-1).clamp(1e-4, 1 - 1e-4)
