@@ -291,7 +291,7 @@ NOT_COLOURED = (
         "{many} that are not {colour}",
         "non-{colour} {many}",
         "{many} of any colour but {colour}",
-        "all {many} except the {colour} ones",
+        "{many} except the {colour} ones",
     ),
     ("{many} other than the {colour} ones",),
 )
