@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProject,
     QgsProperty,
     QgsRuleBasedRenderer,
+    QgsSimpleFillSymbolLayer,
     QgsSymbolLayer,
     QgsVectorLayer,
 )
@@ -148,9 +149,12 @@ def _property(name: str) -> QgsSymbolLayer.Property:
 
 
 def _dropped_symbol() -> QgsFillSymbol:
-    return QgsFillSymbol.createSimple(
-        {"style": "no", "outline_color": "120,120,120,230", "outline_style": "dash", "outline_width": "0.4"}
-    )
+    # Grey on a pale edge: to be seen on dark and on light ground, and not to be taken for kept.
+    dashes = {"style": "no", "outline_color": "70,70,70,255", "outline_style": "dash", "outline_width": "0.5"}
+    symbol = QgsFillSymbol.createSimple(dashes)
+    edge = {"style": "no", "outline_color": "255,255,255,150", "outline_style": "solid", "outline_width": "0.9"}
+    symbol.insertSymbolLayer(0, QgsSimpleFillSymbolLayer.create(edge))
+    return symbol
 
 
 _HUE_BY_CLASS = (

@@ -46,6 +46,7 @@ class AreaChoice(QWidget):
         self._drawn: Optional[QgsRectangle] = None
         self._drawn_crs = QgsCoordinateReferenceSystem()
         self._tool_before = None
+        self._left_out = ""
         self.tool = AreaTool(self._canvas)
         self.tool.drawn.connect(self._on_drawn)
         self.tool.given_up.connect(self.put_tool_down)
@@ -100,6 +101,13 @@ class AreaChoice(QWidget):
             shape = QgsGeometry.fromPolygonXY([[*ring, ring[0]]])
             return Area(POLYGONS, (shape,), view.destinationCrs())
         return Area.rectangle(view.visibleExtent(), view.destinationCrs(), VISIBLE)
+
+    def leave_out(self, layer: Optional[QgsVectorLayer]) -> None:
+        """A polygon layer that is no area to search in."""
+        layer_id = "" if layer is None else layer.id()
+        if layer_id != self._left_out:
+            self._left_out = layer_id
+            self.layer_combo.setExceptedLayerList([] if layer is None else [layer])
 
     def set_shown(self, shown: bool) -> None:
         """Whether the rectangle is of interest: only beside its panel, and where it is what will be searched."""

@@ -25,6 +25,8 @@ from cityseg_qgis.i18n import tr
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _MOST_VALUE = 1e9
 _MOST_DECIMALS = 4
+# The arrows and the margins of a spin box.
+_ARROWS_PX = 34
 
 
 class ChipRow(QWidget):
@@ -168,12 +170,19 @@ class NumberChip(ChipWidget):
         self.box.setPrefix(before)
         self.box.setSuffix(after)
         self.box.setFrame(False)
+        self._fit()
+        self.box.valueChanged.connect(self._fit)
         self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.box.setToolTip(tr("Change the number, then run again"))
         self.box.valueChanged.connect(self._on_edited)
         self.box.installEventFilter(_wheel_guard(self))
         self.row.setContentsMargins(2, 1, 2, 1)
         self.row.addWidget(self.box)
+
+    def _fit(self, *_: object) -> None:
+        """As wide as its text: a spin box likes room for the greatest number of its range."""
+        text = self.box.text()
+        self.box.setFixedWidth(self.box.fontMetrics().horizontalAdvance(text) + _ARROWS_PX)
 
     def said(self) -> Any:
         """Whole where the backend's number was whole."""
@@ -195,9 +204,12 @@ class ChoiceChip(ChipWidget):
         self.box.setFrame(False)
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.box.setToolTip(tr("Choose another, then run again"))
+        captions = _comparisons() if self.chip.kind == "comparison" else {}
         for value, caption in self.chip.choices:
+            caption = captions.get(value, caption)
             # The chosen one as the sentence has it: "buildings", not "building".
-            self.box.addItem(self.chip.text if value == self.chip.value and self.chip.text else caption, value)
+            own = value == self.chip.value and self.chip.text and not captions
+            self.box.addItem(self.chip.text if own else caption, value)
         if self._row_of(self.chip.value) < 0:
             self.box.insertItem(0, self.chip.text or str(self.chip.value), self.chip.value)
         self.box.setCurrentIndex(self._row_of(self.chip.value))
@@ -240,6 +252,15 @@ class _WheelGuard(QObject):
 
 def _wheel_guard(parent: QObject) -> QObject:
     return _WheelGuard(parent)
+
+
+def _comparisons() -> dict[str, str]:
+    return {
+        "more": tr("more than"),
+        "less": tr("less than"),
+        "at least": tr("at least"),
+        "at most": tr("at most"),
+    }
 
 
 def _around_number(text: str, value: float, unit: str) -> tuple[str, str]:

@@ -87,12 +87,20 @@ QFrame#CitySegChip {{
 }}
 QFrame#CitySegChip QLabel {{ color: #123c5e; }}
 QFrame#CitySegChip[changed="true"] {{ background: #fff1cf; border-color: #dfa827; }}
-QDoubleSpinBox#CitySegChipNumber, QComboBox#CitySegChipChoice {{ background: transparent; color: #123c5e; }}
+QDoubleSpinBox#CitySegChipNumber {{ background: #e8f2fb; color: #123c5e; border: none; }}
+QComboBox#CitySegChipChoice {{
+    background: #e8f2fb; color: #123c5e; border: none; padding: 0px 2px; selection-background-color: #b9d6ef;
+}}
+QComboBox#CitySegChipChoice::drop-down {{ border: none; width: 14px; }}
+QComboBox#CitySegChipChoice QAbstractItemView {{ background: palette(base); color: palette(text); }}
+QFrame#CitySegChip[changed="true"] QDoubleSpinBox, QFrame#CitySegChip[changed="true"] QComboBox {{
+    background: #fff1cf;
+}}
 QToolButton#CitySegChipRemove {{ border: none; color: #5f7f9c; font-weight: bold; padding: 0px 2px; }}
 QToolButton#CitySegChipRemove:hover, QToolButton#CitySegChipRemove:checked {{ color: #c0322f; }}
 QPushButton#CitySegStop {{ padding: 6px 10px; font-weight: bold; }}
-QPushButton#CitySegReview {{ padding: 5px 8px; }}
-QPushButton#CitySegReview:checked {{ background: #0b8a55; color: white; border: none; border-radius: 5px; }}
+QToolButton#CitySegAdds {{ border: 1px solid palette(midlight); border-radius: 5px; padding: 4px; }}
+QToolButton#CitySegAdds:checked {{ background: #d9ecfc; border: 2px solid {ACCENT}; }}
 QToolButton#CitySegTab {{
     border: none; border-bottom: 3px solid transparent; padding: 5px 4px; background: transparent;
     font-weight: bold;

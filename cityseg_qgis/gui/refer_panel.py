@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.PyQt.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QWidget
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtWidgets import QComboBox, QWidget
 
 from cityseg_qgis import settings
 from cityseg_qgis.core.text_examples import refer_examples
@@ -30,26 +31,21 @@ class ReferPanel(TextPanel):
         super().__init__(tr("Say what to find"), run, area, entry, parent)
         self.setObjectName("CitySegCard")
 
-    def add_choices(self) -> None:
+    def make_choice(self) -> QWidget:
         """All, or the one."""
-        self.finds: dict[str, QRadioButton] = {}
-        group, row = QButtonGroup(self), QHBoxLayout()
+        self.find_combo = QComboBox(self)
+        self.find_combo.setObjectName("CitySegFind")
         for find, caption, hint in (
             (ALL, tr("Find all"), tr("Every object that the words fit")),
             (ONE, tr("Find the one"), tr("Only the object that the words fit best")),
         ):
-            button = QRadioButton(caption, self)
-            button.setObjectName(f"CitySegFind{find.capitalize()}")
-            button.setToolTip(hint)
-            button.setChecked(settings.TEXT_FIND.value() == find)
-            button.clicked.connect(lambda _checked, chosen=find: settings.TEXT_FIND.set_value(chosen))
-            group.addButton(button)
-            row.addWidget(button)
-            self.finds[find] = button
-        row.addStretch(1)
-        self.body.addLayout(row)
+            self.find_combo.addItem(caption, find)
+            self.find_combo.setItemData(self.find_combo.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
+        self.find_combo.setCurrentIndex(self.find_combo.findData(settings.TEXT_FIND.value()))
+        self.find_combo.activated.connect(lambda _row: settings.TEXT_FIND.set_value(self.find))
+        return self.find_combo
 
     @property
     def find(self) -> str:
         """As chosen."""
-        return ONE if self.finds[ONE].isChecked() else ALL
+        return str(self.find_combo.currentData())

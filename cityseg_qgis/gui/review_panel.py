@@ -8,7 +8,6 @@ from qgis.core import NULL, QgsApplication, QgsFeature, QgsProject
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
-    QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -25,18 +24,17 @@ from cityseg_qgis.gui.widgets import Choice, Step, flat_button
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import icon_path
 
-_ICONS = {"drop": "review-drop", "keep": "review-keep", "refine": "review-refine", "next": "review-next"}
+_ICONS = {"review": "review-map", "drop": "review-drop", "keep": "review-keep", "refine": "review-refine", "next": "review-next"}
 
 
 class ReviewPanel(Step):
     """Shows the review and works on its current objects. What needs the map is asked for by a signal.
 
-    `command_wanted` brings "refine", "next", "undo", "accept" or "save"; `review_toggled` the review tool.
+    `command_wanted` brings "refine", "next", "undo" or "accept"; `review_toggled` the review tool.
     """
 
     command_wanted = pyqtSignal(str)
     review_toggled = pyqtSignal(bool)
-    adds_changed = pyqtSignal(bool)
 
     def __init__(self, review: Review, project: QgsProject, parent: Optional[QWidget] = None) -> None:
         super().__init__(3, tr("Review what was found"), parent)
@@ -58,11 +56,6 @@ class ReviewPanel(Step):
         self.counts_label.setObjectName("CitySegReviewCounts")
         self.body.addWidget(self.counts_label)
         self.body.addLayout(self._threshold())
-        self.review_button = QPushButton(self)
-        self.review_button.setObjectName("CitySegReview")
-        self.review_button.setCheckable(True)
-        self.review_button.clicked.connect(self.review_toggled)
-        self.body.addWidget(self.review_button)
         self.body.addLayout(self._commands())
         self.current_label = QLabel(self)
         self.current_label.setObjectName("CitySegCurrent")
@@ -79,13 +72,6 @@ class ReviewPanel(Step):
         self.accept_button.setObjectName("CitySegPrimary")
         self.accept_button.clicked.connect(lambda: self.command_wanted.emit("accept"))
         self.body.addWidget(self.accept_button)
-        self.adds_check = QCheckBox(tr("Next search adds to these"), self)
-        self.adds_check.setObjectName("CitySegAdds")
-        self.adds_check.setToolTip(
-            tr("Otherwise the objects of the next search take the place of these, and undo brings these back")
-        )
-        self.adds_check.toggled.connect(self.adds_changed)
-        self.body.addWidget(self.adds_check)
         review.changed.connect(self.refresh)
         review.current_changed.connect(self.refresh_current)
         self.set_reviewing(False)
@@ -94,9 +80,6 @@ class ReviewPanel(Step):
     def set_reviewing(self, active: bool) -> None:
         """Whether the review tool has the canvas."""
         self.review_button.setChecked(active)
-        self.review_button.setText(
-            tr("Reviewing: click drops, click again keeps") if active else tr("Review on the map")
-        )
 
     def refresh(self) -> None:
         """Counts, filter and buttons."""
@@ -176,6 +159,9 @@ class ReviewPanel(Step):
             button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
             row.addWidget(button)
             self.buttons[choice.key] = button
+        self.review_button = self.buttons["review"]
+        self.review_button.setCheckable(True)
+        self.review_button.clicked.connect(self.review_toggled)
         self.buttons["drop"].clicked.connect(lambda: self._review.mark(self._review.current, DROPPED))
         self.buttons["keep"].clicked.connect(lambda: self._review.mark(self._review.current, KEPT))
         self.buttons["refine"].clicked.connect(lambda: self.command_wanted.emit("refine"))
@@ -185,6 +171,7 @@ class ReviewPanel(Step):
 
 def _choices() -> list[Choice]:
     texts = {
+        "review": (tr("Review"), tr("Click on the map: a click drops an object, another keeps it, a drag chooses several")),
         "drop": (tr("Drop"), tr("Not wanted: it stays out when the rest is accepted (Del)")),
         "keep": (tr("Keep"), tr("Wanted after all (K)")),
         "refine": (tr("Refine"), tr("Correct its outline with clicks, under Interact (R)")),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from cityseg_qgis.core.text_answer import TextAnswer
@@ -14,9 +15,10 @@ from cityseg_qgis.core.text_run import TextRun
 from cityseg_qgis.errors import CitySegError
 from cityseg_qgis.gui.area_choice import AreaChoice
 from cityseg_qgis.gui.understood_view import ProblemNote, UnderstoodView
-from cityseg_qgis.gui.widgets import Step
+from cityseg_qgis.gui.widgets import Step, flat_button
 from cityseg_qgis.gui.word_entry import WordEntry
 from cityseg_qgis.i18n import tr
+from cityseg_qgis.paths import icon_path
 
 _UNKNOWN = 1000
 
@@ -30,6 +32,7 @@ class TextPanel(Step):
     mode = ""
     said = pyqtSignal(str)
     problem = pyqtSignal(object)
+    adds_chosen = pyqtSignal(bool)
 
     def __init__(
         self,
@@ -44,16 +47,15 @@ class TextPanel(Step):
         self._area = area
         self._answer: Optional[TextAnswer] = None
         self._asked = ""
-        self._adds = False
         self._mine = False
         self._blocked = ""
         self.entry = entry
         self.entry.entered.connect(self.start)
         self.entry.edited.connect(self._refresh)
+        for button in entry.buttons:
+            self.head.addWidget(button)
         self.body.addWidget(self.entry)
-        self.add_choices()
-        self._area_slot = QVBoxLayout()
-        self.body.addLayout(self._area_slot)
+        self.body.addLayout(self._choices())
         self.body.addLayout(self._running())
         self.note = ProblemNote(self)
         self.body.addWidget(self.note)
@@ -67,10 +69,23 @@ class TextPanel(Step):
         run.answered.connect(self._on_answered)
         run.stopped.connect(self._on_stopped)
         run.failed.connect(self._on_failed)
+        run.review.changed.connect(self._refresh)
         self._refresh()
 
-    def add_choices(self) -> None:
-        """What a panel has between the words and the area."""
+    def _choices(self) -> QHBoxLayout:
+        """What a panel lets one choose, then where to search."""
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        choice = self.make_choice()
+        if choice is not None:
+            row.addWidget(choice, 0, Qt.AlignmentFlag.AlignTop)
+        self._area_slot = QVBoxLayout()
+        row.addLayout(self._area_slot, 1)
+        return row
+
+    def make_choice(self) -> Optional[QWidget]:
+        """What a panel has beside the area; None for nothing."""
+        return None
 
     @property
     def find(self) -> str:
@@ -115,13 +130,9 @@ class TextPanel(Step):
             return
         self._mine = True
         self._asked = request.words
-        if self._run.start(replace(request, area=area), adds=self._adds):
+        if self._run.start(replace(request, area=area), adds=self.adds_button.isChecked()):
             self.entry.remember(request.words)
             self.understood.fade()
-
-    def set_adds(self, adds: bool) -> None:
-        """Keep what was found before, from the next run on."""
-        self._adds = adds
 
     def _running(self) -> QVBoxLayout:
         self.run_button = QPushButton(self)
@@ -138,8 +149,24 @@ class TextPanel(Step):
         row.setSpacing(6)
         row.addWidget(self.progress, 1)
         row.addWidget(self.stop_button)
+        self.adds_button = flat_button(
+            QIcon(icon_path("op-add")),
+            "",
+            tr(
+                "Add to what is under review. Otherwise what is found now takes its place, and undo brings the earlier "
+                "objects back."
+            ),
+            self,
+        )
+        self.adds_button.setObjectName("CitySegAdds")
+        self.adds_button.setCheckable(True)
+        self.adds_button.toggled.connect(self.adds_chosen)
+        first = QHBoxLayout()
+        first.setSpacing(6)
+        first.addWidget(self.run_button, 1)
+        first.addWidget(self.adds_button)
         column = QVBoxLayout()
-        column.addWidget(self.run_button)
+        column.addLayout(first)
         column.addLayout(row)
         return column
 
@@ -149,6 +176,7 @@ class TextPanel(Step):
         self.run_button.setText(self.run_caption)
         self.run_button.setEnabled(bool(self.entry.words) and not self._blocked)
         self.run_button.setToolTip(self._blocked)
+        self.adds_button.setVisible(not busy and self._run.review.counts.open > 0)
         for widget in (self.progress, self.stop_button):
             widget.setVisible(busy)
 
@@ -194,6 +222,7 @@ class TextPanel(Step):
         if not self._mine:
             return
         self._mine = False
+        self.understood.hide()
         text = tr("Stopped. What was found so far stays under review: {count}.").format(count=count)
         self.said.emit(text if count else tr("Stopped before anything was found."))
 
@@ -203,6 +232,7 @@ class TextPanel(Step):
             self._show_problem(error)
 
     def _show_problem(self, error: CitySegError) -> None:
+        self.understood.hide()
         self.note.show_error(error)
         self.said.emit(tr("Not found yet; the card above says why."))
         self.problem.emit(error)

@@ -60,7 +60,7 @@ class TextSide(QObject):
         self.panels: dict[str, TextPanel] = {REFER: self.refer_panel, ASK: self.ask_panel}
         for panel in self.panels.values():
             panel.said.connect(self.said)
-            self.review_panel.adds_changed.connect(panel.set_adds)
+            panel.adds_chosen.connect(self._on_adds_chosen)
         self.review_panel.command_wanted.connect(self.do)
         self.review_panel.review_toggled.connect(self.set_reviewing)
         self.tool.wanted.connect(self.do)
@@ -68,6 +68,7 @@ class TextSide(QObject):
         self.tool.deactivated.connect(lambda: self.review_panel.set_reviewing(False))
         self.refinement.ended.connect(self._on_refined)
         self.run.answered.connect(self._on_answered)
+        self.review.changed.connect(self._on_review_changed)
         combo = self.review_panel.target_combo
         combo.layer_chosen.connect(interaction.set_target)
         interaction.target_changed.connect(self._on_target_changed)
@@ -187,6 +188,14 @@ class TextSide(QObject):
     def _on_answered(self, *_: object) -> None:
         if self.review.counts.open and not self.reviewing:
             self.set_reviewing(True)
+
+    def _on_adds_chosen(self, adds: bool) -> None:
+        for panel in self.panels.values():
+            panel.adds_button.setChecked(adds)
+
+    def _on_review_changed(self) -> None:
+        """What was found is no place to search in."""
+        self.area.leave_out(self.review.layer)
 
     def _on_target_changed(self) -> None:
         target: Optional[QgsVectorLayer] = self._interaction.target

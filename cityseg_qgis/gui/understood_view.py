@@ -74,9 +74,11 @@ class UnderstoodView(QWidget):
         """All that the answer says of itself."""
         count = len(answer.found)
         self.answer_label.setText(answer.answer or tr("{count} found.").format(count=count))
-        sentence = tr("Understood: {sentence}").format(sentence=answer.sentence) if answer.sentence else ""
-        _fill(self.sentence_label, sentence)
-        _fill(self.concepts_label, "\n".join(concept_text(concept) for concept in answer.concepts))
+        concepts = [concept for concept in answer.concepts if _tells(concept)]
+        _fill(self.concepts_label, "\n".join(_capital(concept_text(c)) for c in concepts if not _is_said(c, answer)))
+        # After a question the concept says all that the sentence would.
+        sentence = "" if concepts and answer.sentence.lower().startswith("understood as") else answer.sentence
+        _fill(self.sentence_label, tr("Understood: {sentence}").format(sentence=sentence) if sentence else "")
         self.chips.show_chips(answer.chips if answer.program is not None else ())
         _fill(self.unknown_label, "<br>".join(_unknown_html(word) for word in answer.unknown))
         caption, hint = _paths().get(answer.path, ("", ""))
@@ -148,6 +150,20 @@ def concept_text(concept: Concept) -> str:
     if concept.because:
         parts.append(concept.because)
     return tr("understood as: {concept}").format(concept=", ".join(parts))
+
+
+def _tells(concept: Concept) -> bool:
+    """A class that was called by its name needs no explanation."""
+    return bool(concept.because) or (concept.probability is not None and concept.probability < 1)
+
+
+def _is_said(concept: Concept, answer: TextAnswer) -> bool:
+    """Whether the answer's own sentence has it already."""
+    return f"{concept.name}, {concept.probability or 0:.2f}" in answer.answer
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _unknown_html(unknown: UnknownWord) -> str:

@@ -18,7 +18,7 @@ Groups = list[tuple[str, list[str]]]
 
 
 class WordEntry(QWidget):
-    """A line with two menus. `entered` when Enter is pressed in it."""
+    """A line as wide as the card; its two menus hang on `buttons`, for the holder to place. `entered`: Enter was pressed."""
 
     entered = pyqtSignal()
     edited = pyqtSignal(str)
@@ -50,14 +50,15 @@ class WordEntry(QWidget):
         self.examples_menu = QMenu(self)
         self.examples_menu.setObjectName("CitySegExamplesMenu")
         self.examples_menu.aboutToShow.connect(self.fill_examples)
+        history_icon = QgsApplication.getThemeIcon("/mIconHistory.svg")
+        examples_icon = QIcon(icon_path("examples"))
+        self.buttons = (
+            _menu_button(examples_icon, tr("Examples"), self.examples_menu, self),
+            _menu_button(history_icon, tr("What you asked before"), self.history_menu, self),
+        )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        row.addWidget(self.line, 1)
-        history_icon = QgsApplication.getThemeIcon("/mIconHistory.svg")
-        row.addWidget(_menu_button(history_icon, tr("What you asked before"), self.history_menu, self))
-        examples_icon = QIcon(icon_path("examples"))
-        row.addWidget(_menu_button(examples_icon, tr("Examples"), self.examples_menu, self))
+        row.addWidget(self.line)
         self._offer()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -78,7 +79,8 @@ class WordEntry(QWidget):
         self.line.setFocus()
 
     def remember(self, words: str) -> None:
-        """These were asked."""
+        """These were asked; a long phrase shows its beginning."""
+        self.line.home(False)
         settings.remember(self._history, words)
         self._offer()
 

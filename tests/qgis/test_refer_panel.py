@@ -24,8 +24,7 @@ from cityseg_qgis import settings
 from cityseg_qgis.core.text_request import class_list
 from tests.data import gdal_scenes as scenes
 from tests.data.text_scene import BLUES, REDS, thing_wkt, things
-from tests.workers.client_harness import wait_until
-from tests.workers.desktop import Session, settle
+from tests.workers.desktop import Session, settle, wait_until
 
 WORKER = Path(__file__).resolve().parents[1] / "workers" / "text_worker.py"
 
@@ -128,7 +127,8 @@ def test_several_classes_at_once(session, scene):
 
 def test_find_the_one(session, scene):
     panel = open_tab(session)
-    QTest.mouseClick(panel.finds["one"], Qt.MouseButton.LeftButton, pos=panel.finds["one"].rect().center())
+    panel.find_combo.setCurrentIndex(panel.find_combo.findData("one"))
+    panel.find_combo.activated.emit(panel.find_combo.currentIndex())
     ask(session, "red things")
     assert session.asked()["find"] == "one"
     assert len(found(session)) == 1
@@ -139,7 +139,7 @@ def test_a_question_is_answered_with_a_reason(session, scene):
     panel = ask(session, "where are red things?", "ask")
     assert session.asked()["ask"] == "where are red things?"
     assert found(session) == of(REDS, "red")
-    assert panel.understood.concepts_label.text() == "understood as: red, 0.81, where people live"
+    assert panel.understood.concepts_label.text() == "Understood as: red, 0.81, where people live"
     assert next(iter(session.panel.text_side.review.layer.getFeatures()))["task"] == "reasoning"
 
 

@@ -25,8 +25,7 @@ from cityseg_qgis.core.target import new_geopackage_table, new_memory_layer
 from cityseg_qgis.core.text_answer import Found
 from tests.data import gdal_scenes as scenes
 from tests.data.text_scene import BLUES, REDS, thing_wkt, things
-from tests.workers.client_harness import wait_until
-from tests.workers.desktop import CTRL, RIGHT, SHIFT, Session, settle
+from tests.workers.desktop import CTRL, RIGHT, SHIFT, Session, settle, wait_until
 
 WORKER = Path(__file__).resolve().parents[1] / "workers" / "text_worker.py"
 UTM = QgsCoordinateReferenceSystem(scenes.UTM)
@@ -56,7 +55,7 @@ def session(loaded, tmp_path):
     loaded.interaction.set_target(None)
     QgsProject.instance().clear()
     loaded.desktop.bar.clearWidgets()
-    side.review_panel.adds_check.setChecked(False)
+    side.refer_panel.adds_button.setChecked(False)
     settle()
 
 
@@ -274,7 +273,8 @@ def test_a_new_search_takes_the_place_and_undo_brings_back(session, review):
 
 
 def test_a_new_search_adds_where_wanted(session, review):
-    session.panel.text_side.review_panel.adds_check.setChecked(True)
+    session.panel.text_side.refer_panel.adds_button.click()
+    assert session.panel.text_side.ask_panel.adds_button.isChecked()
     find(session, "blue things")
     assert areas(review.layer.getFeatures()) == sorted(of(REDS) + of(BLUES))
     numbers = [feature["object"] for feature in review.layer.getFeatures()]
@@ -508,48 +508,6 @@ def test_another_image_in_another_crs_leaves_the_earlier_review_in_the_project(s
     assert earlier.name() == "CitySeg review, earlier"
     QgsProject.instance().removeMapLayer(earlier.id())
     assert review.layer is not None
-
-
-def test_unload_keeps_the_layer_and_the_next_load_takes_it_up(qgis_app, monkeypatch, tmp_path):
-    monkeypatch.setenv("CITYSEG_COMMAND", f"{sys.executable} -I -u {WORKER}")
-    session = Session()
-    session.desktop.show(QgsRasterLayer(str(scenes.write(tmp_path / "things.tif", things())), "things"))
-    session.panel.tabs.buttons["refer"].click()
-    review = find(session, "red things")
-    session.desktop.click(middle(REDS[0]))
-    layer = review.layer
-    session.plugin.unload()
-    settle()
-    assert session.desktop.canvas.mapTool() is session.desktop.pan
-    assert layer.id() in QgsProject.instance().mapLayers()
-    assert layer.featureCount() == len(REDS)
-    assert layer.receivers(layer.editingStopped) == 0
-    session.plugin.initGui()
-    settle()
-    review = session.panel.text_side.review
-    assert review.layer is layer
-    assert (review.counts.kept, review.counts.dropped) == (len(REDS) - 1, 1)
-    session.close()
-
-
-def test_unload_in_the_middle_of_a_run_keeps_what_is_done(qgis_app, monkeypatch, tmp_path):
-    gate = tmp_path / "gate"
-    gate.write_text("2")
-    monkeypatch.setenv("TEXT_GATE", str(gate))
-    monkeypatch.setenv("CITYSEG_COMMAND", f"{sys.executable} -I -u {WORKER}")
-    session = Session()
-    session.desktop.show(QgsRasterLayer(str(scenes.write(tmp_path / "things.tif", things())), "things"))
-    session.panel.tabs.buttons["refer"].click()
-    panel = session.panel.text_side.refer_panel
-    panel.entry.set_words("red things")
-    panel.start()
-    wait_until(lambda: panel.progress.value() == 500)
-    layer = session.panel.text_side.review.layer
-    session.plugin.unload()
-    settle()
-    assert 0 < layer.featureCount() < len(REDS)
-    session.desktop.close()
-    QgsProject.instance().clear()
 
 
 def test_a_closed_dock_puts_the_tool_down_and_keeps_the_review(session, review):
