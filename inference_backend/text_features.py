@@ -57,7 +57,9 @@ class Outliner:
         self._tolerance_m = options.tolerance_m
         if self._tolerance_m is None:
             self._tolerance_m = DEFAULT_TOLERANCE_PX * max(gsd_m, finest_m)
-        self._least_m2 = max(options.min_area_m2, LEAST_PX * gsd_m**2)
+        # Of what the area's edge cuts, any piece that can be seen is kept.
+        self._least_cut_m2 = max(options.min_area_m2, LEAST_PX * gsd_m**2)
+        self._least_m2 = self._least_cut_m2
         if wanted.concept is not None and self._metres.known:
             self._least_m2 = max(self._least_m2, LEAST_SHARE * wanted.concept.area_m2[0])
         shapely.prepare(clip)
@@ -73,7 +75,7 @@ class Outliner:
             options.min_hole_m2,
             self._metres,
         )
-        shape = clipped(shape, self._clip, self._source, options.min_area_m2)
+        shape = clipped(shape, self._clip, self._source, self._least_cut_m2)
         if shape.is_empty:
             return None
         pixels = max(float(sums[0]), 1.0)

@@ -117,6 +117,9 @@ def run_text_job(
             run.look()
         except FAULTS as error:
             raise _after(error, run, writer, keep) from error
+        finally:
+            if tell is not None:
+                tell.flush()
         result = run.result()
         cancel.check()
         if job.out:

@@ -33,6 +33,8 @@ Progress = Callable[[float, str], None]
 Partial = Callable[[Sequence[TextFeature]], None]
 
 _USUAL_TILE_PX = 512
+_SMALL_AREA_PX = 2048
+_NO_DATA = "There are no image data in this area (no-data or not a number); choose another area or check the raster."
 
 
 @dataclass(eq=False)
@@ -122,6 +124,8 @@ class TextRun:
                 self._each(Collector.end_panel)
             self._close()
         self._whole = True
+        if all(search.seen.blank == search.seen.done for _, _, search in self._searches):
+            raise InvalidInput(_NO_DATA)
 
     def result(self) -> TextResult:
         """What was found; to be asked for once."""
@@ -268,12 +272,15 @@ def clip_shape(area: BaseGeometry | None, source: RasterSource) -> BaseGeometry:
                 f"The area lies outside the raster, which covers {covered} in its own CRS; choose another area."
             )
         clip = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-    bounds = transformed(clip, ~source.transform).bounds
-    if not source.has_data(*bounds):
-        raise InvalidInput(
-            "There are no image data in this area (no-data or not a number); choose another area or check the raster."
-        )
+        _check_data(transformed(clip, ~source.transform).bounds, source)
     return clip
+
+
+def _check_data(bounds_px: tuple[float, float, float, float], source: RasterSource) -> None:
+    """Raise InvalidInput where a small area shows nothing. To know it of a large one would mean to read it all."""
+    x0, y0, x1, y1 = bounds_px
+    if max(x1 - x0, y1 - y0) <= _SMALL_AREA_PX and not source.has_data(*bounds_px):
+        raise InvalidInput(_NO_DATA)
 
 
 def _named(seen: Sequence[tuple[Wanted, Seen, int]]) -> list[tuple[str, float, str]]:

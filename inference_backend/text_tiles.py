@@ -30,8 +30,9 @@ from inference_backend.text_grid import TileGrid
 
 HALO_PX = 96
 """So far beyond its own columns a panel looks, so that things at the line between two panels are seen whole by one."""
-AREA_MARGIN_PX = 2
-"""Beyond the area asked for: outlines are cut exactly at it later, and need a value on its other side."""
+AREA_MARGIN_PX = 48
+"""What is seen so far beyond the area asked for counts too, so that things at its edge are told as if they were inside;
+outlines are cut exactly at it later."""
 # A view of so many tiles is asked more than once; of a whole raster no tile is ever asked again.
 _KEPT_TILES = 24
 
@@ -97,10 +98,11 @@ class TileSearch:
     ) -> None:
         self._source, self._grid, self._model, self._cancel = source, grid, model, cancel
         self._queries, self._on_tile = list(queries), on_tile
-        self._area = None
+        self._area = asked = None
         if area_px is not None:
-            self._area = grid.from_source(area_px).buffer(AREA_MARGIN_PX, join_style="mitre")
-        self._touched = grid.touched(self._area)
+            asked = grid.from_source(area_px)
+            self._area = asked.buffer(AREA_MARGIN_PX, quad_segs=2)
+        self._touched = grid.touched(asked)
         self._panels = [self._panel(*columns) for columns in grid.panels(self._touched)]
         self._cache = cache if self.tiles <= _KEPT_TILES else None
         self.seen = Seen.of(queries)

@@ -177,10 +177,13 @@ def _run_words(args: argparse.Namespace) -> int:
     asked = {name: getattr(args, name) for name in ("text", "ask", "classes", "find", "task")}
     asked["program"] = None if args.program is None else read_json(args.program, "program")
     asked["area"] = None if extent is None else {"bounds": extent}
-    if args.area and args.pixel is False and extent is not None:
+    if args.area and extent is not None:
         raise InvalidInput("Give --extent or --area, not both.")
+    seen = _seen(args)
+    # Of areas only a file's polygons may be in pixels: an extent is in the raster's CRS, with prompts as without.
+    seen["pixel"] = args.pixel and extent is None
     job = TextJob(
-        request=request_from_json(asked, _outline_options(args)), area_file=args.area, **_seen(args)
+        request=request_from_json(asked, _outline_options(args)), area_file=args.area, **seen
     )
     cancel = CancelToken()
     with Signals(cancel), ProgressLine() as line:

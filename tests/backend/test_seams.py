@@ -88,7 +88,9 @@ def test_pixels_and_sums_are_counted_once():
     areas = merged(field, [70, 140, 141], [99, 200])
     inside = field > 0.5
     assert sum(area.sums[0] for area in areas) == inside.sum()
-    assert sum(area.sums[1] for area in areas) == pytest.approx(float(field[inside].sum()), rel=1e-5)
+    assert sum(area.sums[1] for area in areas) == pytest.approx(
+        float(field[inside].sum()), rel=1e-5
+    )
 
 
 def test_an_area_is_given_as_soon_as_it_is_complete():

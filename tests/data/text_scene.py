@@ -7,7 +7,13 @@ import numpy as np
 from tests.data import gdal_scenes as scenes
 
 # (column, row) of the corners; areas in square metres are a quarter of those in pixels.
-REDS = ((20, 10, 60, 30), (100, 40, 120, 60), (30, 100, 90, 140), (150, 150, 170, 170), (40, 200, 80, 240))
+REDS = (
+    (20, 10, 60, 30),
+    (100, 40, 120, 60),
+    (30, 100, 90, 140),
+    (150, 150, 170, 170),
+    (40, 200, 80, 240),
+)
 BLUES = ((160, 20, 200, 50), (190, 200, 230, 240))
 
 
