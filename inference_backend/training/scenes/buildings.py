@@ -63,11 +63,7 @@ def add_building(
     material = material or choose(rng, _MATERIALS[style])
     form = form or choose(rng, _FORMS[style])
     canvas.cast_shadow(foot, height)
-    if base is None:
-        base = pick(rng, ROOFS[material])
-        if canvas.tarmac is not None and material in _GREY and rng.random() < 0.3:
-            # Flat roofs of gravel, felt or concrete are often of the streets' own grey.
-            base = np.clip(canvas.tarmac * rng.uniform(0.9, 1.2), 12, 250)
+    base = _base_colour(canvas, material) if base is None else base
     _walls(canvas, foot, rings)
     number_is_new = number == 0
     number = number or canvas.new_id(
@@ -93,6 +89,15 @@ def add_building(
         if rng.random() < solar_chance:
             roof_array(canvas, wings[0], form, on_building=number)
     return number
+
+
+def _base_colour(canvas: Canvas, material: str) -> np.ndarray:
+    """A colour of the material; flat roofs are often of the streets' own grey."""
+    rng = canvas.rng
+    base = pick(rng, ROOFS[material])
+    if canvas.tarmac is not None and material in _GREY and rng.random() < 0.3:
+        base = np.clip(canvas.tarmac * rng.uniform(0.9, 1.2), 12, 250)
+    return base
 
 
 def _roof_colour(

@@ -220,16 +220,20 @@ def river(canvas: Canvas, biome: Biome) -> None:
         for _ in range(int(rng.integers(0, 4))):
             a = rng.uniform(-0.5, 0.5) * canvas.side_m
             b = float(sum(h * np.sin(a / w + p) for h, w, p in waves))
-            turn = frame.angle + float(
-                np.arctan(sum(h / w * np.cos(a / w + p) for h, w, p in waves))
-            )
-            xy = frame.xy(a, b + rng.uniform(-0.4, 0.4) * half)
-            if half > 25 and rng.random() < 0.4:
-                ship(canvas, *xy, turn, "barge", rng.uniform(35, 70))
-            else:
-                craft.boat(canvas, *xy, turn + rng.choice([0, np.pi]))
+            slope_here = float(sum(h / w * np.cos(a / w + p) for h, w, p in waves))
+            turn = frame.angle + float(np.arctan(slope_here))
+            _afloat(canvas, frame.xy(a, b + rng.uniform(-0.4, 0.4) * half), turn, half)
     for _ in range(int(rng.choice([0, 1, 1, 2]))):
         _crossing(canvas, frame, rng.uniform(-0.35, 0.35) * canvas.side_m, half, number)
+
+
+def _afloat(canvas: Canvas, xy: np.ndarray, turn: float, half: float) -> None:
+    """A boat, or a barge where the river is wide, along the current."""
+    rng = canvas.rng
+    if half > 25 and rng.random() < 0.4:
+        ship(canvas, *xy, turn, "barge", rng.uniform(35, 70))
+    else:
+        craft.boat(canvas, *xy, turn + rng.choice([0, np.pi]))
 
 
 def _crossing(canvas: Canvas, frame: Frame, a: float, half: float, river_id: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference_backend.training.scenes.canvas import Canvas, circle, rectangle, strip
+from inference_backend.training.scenes.canvas import Canvas, circle, placed, rectangle, strip
 from inference_backend.training.scenes.craft import vehicle
 from inference_backend.training.scenes.palette import ASPHALT, colour_name, pick
 from inference_backend.training.scenes.roadway import SEMANTIC_PAVED, SEMANTIC_ROAD, road
@@ -15,6 +15,32 @@ if TYPE_CHECKING:
     from inference_backend.training.scenes.frame import Frame
 
 SEMANTIC_SPORT = 11
+# Ends of lines, as shares of a court's length and width.
+_FRAME_LINES = (
+    ((-0.5, -0.5), (-0.5, 0.5)),
+    ((0.5, -0.5), (0.5, 0.5)),
+    ((-0.5, -0.5), (0.5, -0.5)),
+    ((-0.5, 0.5), (0.5, 0.5)),
+    ((0.0, -0.5), (0.0, 0.5)),
+)
+_TENNIS_LINES = (
+    *_FRAME_LINES,
+    ((-0.5, -0.375), (0.5, -0.375)),
+    ((-0.5, 0.375), (0.5, 0.375)),
+    ((-0.27, -0.375), (-0.27, 0.375)),
+    ((0.27, -0.375), (0.27, 0.375)),
+    ((-0.27, 0.0), (0.27, 0.0)),
+)
+_PITCH_LINES = _FRAME_LINES + tuple(
+    line
+    for s in (-1, 1)
+    for deep, half in ((0.157, 0.296), (0.052, 0.135))
+    for line in (
+        ((s * 0.5, -half), (s * (0.5 - deep), -half)),
+        ((s * 0.5, half), (s * (0.5 - deep), half)),
+        ((s * (0.5 - deep), -half), (s * (0.5 - deep), half)),
+    )
+)
 __all__ = [
     "SEMANTIC_PAVED",
     "SEMANTIC_ROAD",
@@ -128,31 +154,12 @@ def court(
         court_tone = pick(rng, tones)
         inside = canvas.patch([rectangle(cx, cy, *inner, angle)])
         canvas.paint(inside, court_tone, number=None)
-    white = np.full(3, 232, np.float32)
-    length, width = inner
-    c, s = np.cos(angle), np.sin(angle)
-
-    def line(u0: float, v0: float, u1: float, v1: float) -> None:
-        ends = np.array([[u0 * length, v0 * width], [u1 * length, v1 * width]]) @ np.array(
-            [[c, s], [-s, c]]
-        ) + (cx, cy)
-        canvas.paint(canvas.patch([strip(ends, 0.15)]), white, number=None, opacity=0.85)
-
-    for edge in (-0.5, 0.5):
-        line(edge, -0.5, edge, 0.5)
-        line(-0.5, edge, 0.5, edge)
-    line(0, -0.5, 0, 0.5)
-    if kind == "tennis court":
-        for v in (-0.375, 0.375):
-            line(-0.5, v, 0.5, v)
-        for u in (-0.27, 0.27):
-            line(u, -0.375, u, 0.375)
-        line(-0.27, 0, 0.27, 0)
-    else:
-        ring = circle(cx, cy, 9.15 * size, 32)
-        closed = np.vstack([ring, ring[:1]])
-        patch = canvas.patch(
-            [np.concatenate([closed, (closed - (cx, cy))[::-1] * 0.97 + (cx, cy)])]
-        )
-        canvas.paint(patch, white, number=None, opacity=0.85)
+    rings = [
+        placed(strip(np.array(ends) * inner, 0.15), cx, cy, angle)
+        for ends in (_TENNIS_LINES if kind == "tennis court" else _PITCH_LINES)
+    ]
+    if kind != "tennis court":
+        middle = circle(0, 0, 9.15 * size, 32)
+        rings.append(placed(strip(np.vstack([middle, middle[:1]]), 0.25), cx, cy, angle))
+    canvas.paint(canvas.patch(rings), np.full(3, 232, np.float32), number=None, opacity=0.85)
     return number
