@@ -22,8 +22,8 @@ LEAST_PX = 12
 CORE = 0.5
 # Against the core map, 0 to 1: enough to part touching cores half-way, too little to move a valley.
 _HALFWAY = 0.1
-# Depth counts by its ratio to this, and not to the deepest object in view: no object's border depends on another's.
-_DEEP_PX = 8.0
+# The distance to a core counts by its ratio to this: no object's border depends on how large others in view are.
+_FAR_PX = 8.0
 _EIGHT = np.ones((3, 3), bool)
 
 
@@ -89,9 +89,10 @@ def _seeds(mask: np.ndarray, core: np.ndarray | None, least_px: int) -> np.ndarr
 
 def _grow(inside: np.ndarray, seeds: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Seeds grown over the whole of `inside`: along valleys of the core map, half-way where it is flat."""
-    depth = _depth(inside)
-    height = -np.nan_to_num(core, nan=0.0) - _HALFWAY * depth / (depth + _DEEP_PX)
-    return watershed(height, np.where(inside, seeds, 0), mask=inside, connectivity=2)
+    seeds = np.where(inside, seeds, 0)
+    away = ndimage.distance_transform_edt(seeds == 0)
+    height = _HALFWAY * away / (away + _FAR_PX) - np.nan_to_num(core, nan=0.0)
+    return watershed(height, seeds, mask=inside, connectivity=2)
 
 
 def _split_at_necks(inside: np.ndarray) -> np.ndarray:

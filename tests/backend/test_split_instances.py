@@ -32,11 +32,20 @@ def test_terraced_houses_part_where_their_cores_do():
     assert count(labels) == 3
     assert set(np.unique(labels)) == {0, 1, 2, 3}
     assert ((labels > 0) == (mask > 0)).all()
-    # Cores meet half-way: each house is 20 columns wide, to a pixel or two.
-    columns = [np.flatnonzero((labels == labels[20, col]).any(axis=0)) for col in (15, 35, 55)]
-    for found, start in zip(columns, (5, 25, 45), strict=True):
-        assert abs(found[0] - start) <= 1
-        assert abs(found[-1] + 1 - (start + 20)) <= 1
+    # Cores meet half-way: each house is 20 columns wide.
+    for middle, start in ((15, 5), (35, 25), (55, 45)):
+        assert set(np.flatnonzero(labels[20] == labels[20, middle])) == set(range(start, start + 20))
+
+
+def test_cores_meet_half_way_wherever_they_lie_in_a_wide_block():
+    """A core nearer to the middle of the block gets no more than its half."""
+    mask = painted((0, 60, 0, 160), shape=(60, 160))
+    core = painted(*((4, 56, 20 * k + 5, 20 * k + 15) for k in range(8)), shape=(60, 160))
+    labels = split_instances(mask, core)
+    assert count(labels) == 8
+    for k in range(8):
+        columns = set(np.flatnonzero(labels[30] == labels[30, 20 * k + 10]))
+        assert columns == set(range(20 * k, 20 * k + 20))
 
 
 def test_a_valley_of_the_core_map_is_the_border():
