@@ -44,6 +44,7 @@ class Session:
             codes.OPEN: self.open,
             codes.PREDICT: self.predict,
             codes.SEGMENT: self.segment,
+            codes.VECTORIZE: _vectorize,
         }
 
     def warm_steps(self) -> list[tuple[str, Callable[[], object]]]:
@@ -213,6 +214,13 @@ class Session:
         if "text" in model.card.prompts:
             embedding = model.embed(np.zeros((64, 64, 3), np.uint8), None, "first words")
             model.predict_text(embedding, [TextQuery("buildings")])
+
+
+def _vectorize(call: Call) -> dict[str, Any]:
+    """A label raster or mask to polygons."""
+    from inference_backend.vectorize import VectorizeJob, run_vectorize
+
+    return run_vectorize(VectorizeJob.from_json(call.params), call.progress, call.cancel)
 
 
 class _TellingCache:
