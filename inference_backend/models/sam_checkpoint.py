@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import pickle  # nosec B403 - only for the name of the error that PyTorch's safe reader raises
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference_backend.errors import InvalidInput
-from inference_backend.weights.catalogue import entries
+from inference_backend.models.checkpoint_file import read_checkpoint, state_dict_of
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
@@ -17,8 +15,7 @@ if TYPE_CHECKING:
 
 _POSITION = "image_encoder.pos_embed"
 _PIXEL_MEAN, _PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-# What training scripts wrap a state dict in.
-_WRAPPERS = ("model", "state_dict", "model_state_dict")
+_USE_SAM = "use a SAM checkpoint as published"
 _PREFIXES = ("module.", "sam.", "model.")
 
 
@@ -43,85 +40,14 @@ def load_sam(path: Path) -> tuple[Sam, SamVariant]:
 
     Raises `InvalidInput` for a file that is absent, cut short, not a checkpoint, not a SAM or not a whole one.
     """
-    return sam_from(_read(path), path)
+    return sam_from(read_checkpoint(path, "use a SAM checkpoint (.pth) as published"), path)
 
 
 def sam_from(content: Any, path: Path) -> tuple[Sam, SamVariant]:
     """The same from what was in a checkpoint; `path` is for messages."""
-    state = _state_dict(content, path)
+    state = state_dict_of(content, path, _USE_SAM, _PREFIXES)
     variant = _variant(state, path)
     return _build(state, variant, path), variant
-
-
-def _read(path: Path) -> Any:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    _check_size(path)
-    try:
-        if path.suffix.lower() == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, SafetensorError) as error:
-        raise _damaged(path, error) from error
-    except (
-        pickle.UnpicklingError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        UnicodeDecodeError,
-    ) as error:
-        raise InvalidInput(
-            f"{path.name} is not a file of weights that can be loaded safely; use a SAM checkpoint (.pth) as published.",
-            str(error),
-        ) from error
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            # PyTorch looks for the end of a small file that was cut before the file's beginning.
-            raise _damaged(path, error) from error
-        raise InvalidInput(
-            f"{path} cannot be read ({error.strerror}); check the file.", str(error)
-        ) from error
-
-
-def _damaged(path: Path, error: Exception) -> InvalidInput:
-    return InvalidInput(
-        f"{path.name} is damaged or was not downloaded to its end; download it again.", str(error)
-    )
-
-
-def _check_size(path: Path) -> None:
-    if not path.is_file():
-        raise InvalidInput(f"There is no checkpoint {path}; download or register it again.")
-    size = path.stat().st_size
-    if size == 0:
-        raise InvalidInput(f"{path.name} is empty; download it again.")
-    published = next((record for record in entries().values() if record.file == path.name), None)
-    if published is not None and published.bytes is not None and size < published.bytes:
-        raise InvalidInput(
-            f"{path.name} is only {size / 1e6:.0f} of {published.bytes / 1e6:.0f} MB; its download broke off, "
-            f"run 'cityseg models download {published.name}'."
-        )
-
-
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors by SAM's own names, whatever a training script wrapped round them."""
-    import torch
-
-    for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(
-        isinstance(v, torch.Tensor) for v in content.values()
-    ):
-        raise InvalidInput(
-            f"{path.name} holds no weights of a network; use a SAM checkpoint as published."
-        )
-    for prefix in _PREFIXES:
-        if content and all(name.startswith(prefix) for name in content):
-            content = {name.removeprefix(prefix): tensor for name, tensor in content.items()}
-    return content
 
 
 def _variant(state: dict[str, Tensor], path: Path) -> SamVariant:
