@@ -16,6 +16,9 @@ from inference_backend.models.unigeoseg.text import MOST_TOKENS, TASKS, TEXT_DIM
 
 LEAST_TOLD = 0.05
 MOST_TOLD = 3
+# The focal loss leaves probabilities crowded round a half: stretched, a threshold of 0.3 or 0.7 means something. What is
+# above a half stays so.
+SHARPNESS = 3.0
 
 
 def text_tensors(encoder: TextEncoder, texts: Sequence[str], tasks: Sequence[str]) -> TextTensors:
@@ -51,7 +54,7 @@ def text_answers(
     answers = []
     for row in range(len(output["logits"])):
         both = torch.stack([output["logits"][row, 0], output["core"][row]])[None]
-        probability, core = to_image(torch.sigmoid(both), embedding)
+        probability, core = to_image(torch.sigmoid(SHARPNESS * both), embedding)
         answers.append(
             TextAnswer(
                 probability,
