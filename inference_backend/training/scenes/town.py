@@ -208,7 +208,10 @@ def leisure(canvas: Canvas, biome: Biome) -> None:
                 ),
             )
             if what in ("tennis court", "sport field"):
-                streets.court(canvas, *xy, frame.angle + rng.choice([0, np.pi / 2]), what)
+                # A pitch across the road's direction needs more room than there is beside the road.
+                turned = 0.0 if abs(b) < 64 else rng.choice([0, np.pi / 2])
+                size = rng.uniform(0.4, 0.58) if abs(b) < 46 else None
+                streets.court(canvas, *xy, frame.angle + turned, what, size=size)
             elif what == "school":
                 add_building(
                     canvas,
@@ -225,7 +228,7 @@ def leisure(canvas: Canvas, biome: Biome) -> None:
                 streets.parking(canvas, *xy, 40, 34, frame.angle)
             else:
                 trees.grove(canvas, *xy, 10, 14, biome)
-            if rng.random() < 0.08:
+            if what in ("school", "trees") and rng.random() < 0.2:
                 helipad(canvas, *(xy - 18), frame.angle)
             if rng.random() < 0.15:
                 nature.pool(canvas, *(xy + 20), frame.angle)
