@@ -58,13 +58,19 @@ def text_answers(
         answers.append(
             TextAnswer(
                 probability,
-                float(torch.sigmoid(output["presence"][row])),
+                _presence(net, output["presence"][row]),
                 float(output["iou"][row, 0]),
                 core,
                 _understood(net, output["concepts"][row]) if "concepts" in output else (),
             )
         )
     return answers
+
+
+def _presence(net: UniGeoSegNet, logit: Tensor) -> float:
+    """Without the presence token (an ablation) everything is taken to be here."""
+    known = net.config.text is None or net.config.text.presence
+    return float(torch.sigmoid(logit)) if known else 1.0
 
 
 def _understood(net: UniGeoSegNet, logits: Tensor) -> tuple[Understood, ...]:
