@@ -127,6 +127,7 @@ def run_vectorize(
         "out": job.out,
         "count": len(rows),
         "values": len({attributes["value"] for _, attributes in rows}),
+        "transform": list(transform)[:6],
         "milliseconds": round(1000 * (time.perf_counter() - started), 1),
     }
 

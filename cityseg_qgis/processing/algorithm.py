@@ -17,7 +17,6 @@ from qgis.core import (
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
-    QgsRectangle,
 )
 from qgis.PyQt.QtGui import QIcon
 
@@ -72,6 +71,7 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext
     ) -> tuple[bool, str]:
         """QGIS's own checks, with our sentences where they say more than "incorrect parameter value"."""
+        parameters = self._with_names(parameters)
         problem = self.problem_with(parameters, context)
         if problem:
             return False, problem
@@ -80,10 +80,11 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
     def problem_with(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """What is wrong with the parameters, as a sentence; empty where nothing is."""
         given = parameters.get(INPUT)
-        if isinstance(given, str) and given.strip():
-            if not self.parameterDefinition(INPUT).checkValueIsAcceptable(given, context):
-                return tr("“{name}” cannot be opened as a raster; check the path.").format(name=given)
-        return ""
+        if not isinstance(given, str) or not given.strip():
+            return ""
+        if self.parameterDefinition(INPUT).checkValueIsAcceptable(given, context):
+            return ""
+        return tr("“{name}” cannot be opened as a raster; check the path.").format(name=given)
 
     def prepareAlgorithm(
         self,
@@ -119,7 +120,7 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
         """The boundary: errors become one sentence and details for the log."""
         try:
             with BackendSession(feedback) as backend:
-                return self.run_with(backend, parameters, context, feedback)
+                return self.run_with(backend, self._with_names(parameters), context, feedback)
         except CitySegError as error:
             raise _told(error, feedback) from error
 
@@ -132,6 +133,16 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         """The work. May raise `CitySegError`."""
         raise NotImplementedError
+
+    def _with_names(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Choices by name, also where they were given by number, as the help of `qgis_process` says."""
+        named = dict(parameters)
+        for definition in self.parameterDefinitions():
+            given = str(parameters.get(definition.name(), ""))
+            if isinstance(definition, QgsProcessingParameterEnum) and given.isdigit():
+                options = definition.options()
+                named[definition.name()] = options[min(int(given), len(options) - 1)]
+        return named
 
     # Parameters that several algorithms have.
 
@@ -208,11 +219,11 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
         return self.parameterAsOutputLayer(parameters, MASK, context)
 
     def bounds(
-        self, parameters: dict[str, Any], context: QgsProcessingContext
+        self, parameters: dict[str, Any], context: QgsProcessingContext, flipped: bool
     ) -> Optional[list[float]]:
-        """The extent [xmin, ymin, xmax, ymax] in the request's frame; None for the whole raster.
+        """The extent [xmin, ymin, xmax, ymax] in the raster's own frame; None for the whole raster.
 
-        Raises `GeometryProblem` where it misses the raster.
+        `flipped`: that frame is (column, row), and QGIS draws it at (column, -row). Raises `GeometryProblem` where it misses the raster.
         """
         source = self.source
         # Densified by QGIS: the sides of a rectangle are bent in another CRS.
@@ -227,14 +238,9 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
                 ),
                 f"{wanted.toString()} and {source.extent.toString()}, {source.crs.authid()}",
             )
-        return _as_list(inside, source)
-
-
-def _as_list(rectangle: QgsRectangle, source: SourceDescription) -> list[float]:
-    ys = (rectangle.yMinimum(), rectangle.yMaximum())
-    if source.frame == "pixel":
-        ys = (-ys[1], -ys[0])
-    return [rectangle.xMinimum(), ys[0], rectangle.xMaximum(), ys[1]]
+        ys = inside.yMinimum(), inside.yMaximum()
+        bottom, top = (-ys[1], -ys[0]) if flipped else ys
+        return [inside.xMinimum(), bottom, inside.xMaximum(), top]
 
 
 def _check_folder(path: str) -> None:

@@ -10,7 +10,6 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsFeatureSink,
-    QgsFields,
     QgsGeometry,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
@@ -61,14 +60,13 @@ class OutlineFile:
         for path in self.path.parent.glob(self.path.name + "*"):
             path.unlink(missing_ok=True)
 
-    def read(self, source: SourceDescription, placed: bool) -> Iterator[Found]:
+    def numbers_objects(self) -> bool:
+        """Whether the field `object` holds numbers. Raises `BackendFailed`."""
+        return self._layer().fields().field("object").isNumeric()
+
+    def read(self, placed: bool) -> Iterator[Found]:
         """Its features in the layer's coordinates. `placed`: the raster has a geotransform. Raises `BackendFailed`."""
-        layer = QgsVectorLayer(str(self.path), "found", "ogr")
-        if not layer.isValid():
-            raise BackendFailed(
-                tr("The backend's answer cannot be read; free some space on the disk and run it again."),
-                f"{self.path}: {layer.error().message()}",
-            )
+        layer = self._layer()
         names = layer.fields().names()
         # FlatGeobuf orders features by place.
         in_order = QgsFeatureRequest().addOrderBy(f'"{names[0]}"')
@@ -78,9 +76,19 @@ class OutlineFile:
             yield Found(geometry if placed else flipped_geometry(geometry), values)
 
 
-def is_placed(opened: Mapping[str, Any]) -> bool:
-    """Whether the raster of an `open` answer has a geotransform. Without one its frame is (column, row)."""
-    return [float(value) for value in opened["transform"]] != [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    def _layer(self) -> QgsVectorLayer:
+        layer = QgsVectorLayer(str(self.path), "found", "ogr")
+        if not layer.isValid():
+            raise BackendFailed(
+                tr("The backend's answer cannot be read; free some space on the disk and run it again."),
+                f"{self.path}: {layer.error().message()}",
+            )
+        return layer
+
+
+def is_placed(answer: Mapping[str, Any]) -> bool:
+    """Whether the raster, whose `transform` is in an answer, has a geotransform. Without one its frame is (column, row)."""
+    return [float(value) for value in answer["transform"]] != [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 
 
 def template(fields: Mapping[str, str] = FIELDS) -> QgsVectorLayer:
@@ -113,7 +121,7 @@ def write_outlines(
             _add(sink, batch)
             batch = []
     _add(sink, batch)
-    if fields is FIELDS and context.willLoadLayerOnCompletion(destination):
+    if "class" in fields and context.willLoadLayerOnCompletion(destination):
         context.layerToLoadOnCompletionDetails(destination).setPostProcessor(_style)
     return destination, count
 

@@ -8,10 +8,12 @@ from qgis.PyQt.QtGui import QIcon
 from cityseg_qgis.about import TITLE
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import icon_path
+from cityseg_qgis.processing.segment_with_prompts import SegmentWithPrompts
 from cityseg_qgis.processing.segment_with_reasoning import SegmentWithReasoning
 from cityseg_qgis.processing.segment_with_text import SegmentWithText
+from cityseg_qgis.processing.vectorize_mask import VectorizeMask
 
-ALGORITHMS = (SegmentWithText, SegmentWithReasoning)
+ALGORITHMS = (SegmentWithText, SegmentWithReasoning, SegmentWithPrompts, VectorizeMask)
 _RASTER_FORMAT = "tif"
 
 

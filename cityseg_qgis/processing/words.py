@@ -107,7 +107,7 @@ class WordsAlgorithm(CitySegAlgorithm):
             answer = read_text_answer(result, self.source)
             found: Iterable[Found] = answer.found
             if backend.is_local and result.get("out"):
-                found = file.read(self.source, is_placed(opened))
+                found = file.read(is_placed(opened))
             destination, count = write_outlines(
                 self, parameters, OUTPUT, context, self.source, found
             )
@@ -126,7 +126,8 @@ class WordsAlgorithm(CitySegAlgorithm):
         params["threshold"] = self.parameterAsDouble(parameters, THRESHOLD, context)
         # Not the options of the panel: the same parameters give the same result on every machine.
         params["options"] = {"min_area_m2": self.parameterAsDouble(parameters, MIN_AREA, context)}
-        bounds, mask = self.bounds(parameters, context), self.mask_path(parameters, context)
+        bounds = self.bounds(parameters, context, flipped=params["pixel"])
+        mask = self.mask_path(parameters, context)
         if bounds is not None:
             params["area"] = {"bounds": bounds}
         if mask:
