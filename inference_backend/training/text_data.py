@@ -26,16 +26,16 @@ from inference_backend.training.text_sets import TextImage, text_images
 
 UNKNOWN = 255
 SHARES = {
-    "scenes": 0.37,
-    "hand": 0.18,
-    "kampala": 0.11,
-    "dubai": 0.09,
-    "neon": 0.08,
-    "ucmerced": 0.06,
-    "vegas": 0.05,
+    "scenes": 0.35,
+    "hand": 0.28,
+    "kampala": 0.09,
+    "dubai": 0.07,
+    "neon": 0.07,
+    "ucmerced": 0.05,
+    "vegas": 0.04,
     "solar": 0.04,
-    "munich": 0.01,
-    "sichuan": 0.01,
+    "munich": 0.005,
+    "sichuan": 0.005,
 }
 HAND_EVERY = 150
 """Batches between two looks for photographs newly drawn over: a run may be under way while they are drawn."""
