@@ -47,7 +47,7 @@ def sentence(
     if not found:
         return _nothing(inner, considered, run)
     said = (
-        _counted(root, found, run)
+        _counted(root, found, considered, run)
         if isinstance(root, nodes.Count)
         else _found(root, found, considered, run)
     )
@@ -84,11 +84,15 @@ def _list(root: nodes.Set, found: Sequence[Instance], run: Run) -> str:
     return f"{_start(joined(said))} {'was' if one else 'were'} found{area}."
 
 
-def _counted(root: nodes.Count, found: Sequence[Instance], run: Run) -> str:
+def _counted(
+    root: nodes.Count, found: Sequence[Instance], considered: Sequence[Instance], run: Run
+) -> str:
     what = describe(root.of)
     if root.what == "area":
         return f"{_start(what)}: {_ground(found, run)}."
-    if not isinstance(root.of, (nodes.Select, nodes.Union)):
+    if isinstance(root.of, nodes.Filter):
+        lead = _found(root.of, found, considered, run)
+    elif not isinstance(root.of, (nodes.Select, nodes.Union)):
         lead = f"{len(found):,}: {what}."
     else:
         is_one = len(found) == 1
@@ -105,18 +109,17 @@ def _ranked(root: nodes.Superlative | nodes.Ordinal, found: Sequence[Instance], 
     lead = f"{rank(root.n)} {word}" if isinstance(root, nodes.Ordinal) and root.n > 1 else word
     if root.to is not None:
         lead += f" {'from' if root.end == 'most' else 'to'} {reference(root.to)}"
-    of = (
-        _number_of(among, kinds)
-        if isinstance(root.of, nodes.Select)
-        else f"{len(among):,}: {describe(root.of)}"
-    )
+    of = _those(root.of, among)
+    if one and len(among) == 1 and not isinstance(root.of, nodes.Select):
+        return f"The only one of the {describe(root.of).removeprefix('the ')}{value}."
     if one and len(found) > 1:
         return f"{len(found):,} {plural(kinds[0])} share the rank of the {lead}{value}."
     if one:
         return f"The {lead} of {of}{value}."
     if len(among) <= root.n:
         return f"Only {_number_of(among, kinds)} {_were(among)} found, so all are among the {root.n:,} {word}."
-    tied = f"; {len(found) - root.n:,} more tie with the last" if len(found) > root.n else ""
+    more = len(found) - root.n
+    tied = f"; {more:,} more {'ties' if more == 1 else 'tie'} with the last" if more > 0 else ""
     return f"The {root.n:,} {lead} of {of}{tied}."
 
 
@@ -134,6 +137,8 @@ def _value(root: nodes.Superlative | nodes.Ordinal, found: Sequence[Instance], r
 
 def _nothing(node: nodes.Set, considered: Sequence[Instance], run: Run) -> str:
     kinds = head(node)
+    if isinstance(node, (nodes.Superlative, nodes.Ordinal)) and not run.find(node.of):
+        return _nothing(node.of, considered, run)
     for part in _walk(node):
         if isinstance(part, (nodes.Superlative, nodes.Ordinal)):
             said = _no_rank(part, run)
@@ -166,12 +171,7 @@ def _no_rank(node: nodes.Superlative | nodes.Ordinal, run: Run) -> str:
     if among and np.isnan(run.values(node)).all():
         return _UNKNOWN.get(node.key, f"No {singular(kinds[0])} has a known {node.key}.")
     if isinstance(node, nodes.Ordinal) and among and node.n > len(among):
-        what = (
-            _number_of(among, kinds)
-            if isinstance(node.of, nodes.Select)
-            else f"{len(among):,} of {describe(node.of)}"
-        )
-        return f"Only {what} {_were(among)} found here, so there is no {rank(node.n)} {order_word(node)}."
+        return f"Only {_those(node.of, among)} {_were(among)} found here, so there is no {rank(node.n)} {order_word(node)}."
     return ""
 
 
@@ -262,6 +262,15 @@ def _number_of(things: Sequence[Instance], kinds: Sequence[nodes.Select]) -> str
         return f"{len(things):,} area{'' if len(things) == 1 else 's'} of {what}"
     words = [singular(select) if len(things) == 1 else plural(select) for select in names]
     return f"{len(things):,} {joined(words, 'or')}"
+
+
+def _those(node: nodes.Set, things: Sequence[Instance]) -> str:
+    """12 buildings that are red; 1 of the buildings that are red."""
+    if isinstance(node, nodes.Select):
+        return _number_of(things, head(node))
+    if isinstance(node, nodes.Filter) and len(things) > 1 and isinstance(node.of, nodes.Select):
+        return f"{len(things):,} {describe(node)}"
+    return f"{len(things):,} of the {describe(node).removeprefix('the ')}"
 
 
 def _of_all(

@@ -24,6 +24,7 @@ from inference_backend.language.measures import has_shape, sides, size_limits_m2
 from inference_backend.language.orders import first, order_values
 from inference_backend.language.overlaps import distinct, left_over
 from inference_backend.language.program import Program
+from inference_backend.language.references import References
 from inference_backend.language.units import Quantity
 
 # Share of the view's shorter side that its edge is wide.
@@ -100,7 +101,7 @@ class Run:
         self.instances = instances
         self.view = view
         self._found: dict[nodes.Set, list[Instance]] = {}
-        self._references: dict[tuple, relations.References] = {}
+        self._references: dict[tuple, References] = {}
 
     def find(self, node: nodes.Set) -> list[Instance]:
         """The instances of a set, in a stable order."""
@@ -193,21 +194,20 @@ class Run:
         given = test.distance.si if test.distance else None
         distance = relations.reach(test.crowd, shapes, given, self.view.frame)
         if test.crowd == "alone":
-            away, _ = relations.References(shapes, np.arange(len(shapes))).nearest(shapes)
-            passed = away > distance
+            passed = ~References(shapes, np.arange(len(shapes))).within(shapes, distance)
         else:
             passed = relations.grouped(shapes, distance)
         chosen = {id(thing) for thing, keep in zip(population, passed, strict=True) if keep}
         return np.array([id(thing) in chosen for thing in things])
 
-    def _refer(self, node: nodes.Set, things: list[Instance]) -> relations.References:
+    def _refer(self, node: nodes.Set, things: list[Instance]) -> References:
         """The references of a relation; each thing knows which one of them it is itself."""
         found = self.find(node)
         place = {id(thing): index for index, thing in enumerate(found)}
         own = np.array([place.get(id(thing), -1) for thing in things], int)
         key = (node, own.tobytes())
         if key not in self._references:
-            self._references[key] = relations.References(geometries(found), own)
+            self._references[key] = References(geometries(found), own)
         return self._references[key]
 
 

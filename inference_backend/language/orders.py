@@ -10,7 +10,7 @@ import shapely
 
 from inference_backend.language import nodes
 from inference_backend.language.colours import lightness
-from inference_backend.language.relations import References
+from inference_backend.language.references import References
 
 if TYPE_CHECKING:
     from inference_backend.language.execute import Instance, View
@@ -52,10 +52,15 @@ def order_values(
 
 
 def first(values: np.ndarray, node: nodes.Superlative | nodes.Ordinal) -> list[int]:
-    """Indices of the `n` first, or of the `n`-th, with those that tie with the last of them; first ones first."""
+    """Indices of the `n` first, or of the `n`-th, with those that tie with the last of them; first ones first.
+
+    "Two buildings" are two, by score: a score is no measure that things could share.
+    """
     known = np.flatnonzero(~np.isnan(values))
     ordered = known[np.argsort(values[known] * (-1 if node.end == "most" else 1), kind="stable")]
     ordinal = isinstance(node, nodes.Ordinal)
+    if node.key == "score":
+        return [int(i) for i in (ordered[node.n - 1 : node.n] if ordinal else ordered[: node.n])]
     if not len(ordered) or (ordinal and node.n > len(ordered)):
         return []
     last = values[ordered[min(node.n, len(ordered)) - 1]]

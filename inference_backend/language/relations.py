@@ -12,7 +12,8 @@ nearest points of two outlines, 0 where they overlap. A thing has no relation to
 * with: a reference lies on it, or within 15 m of it and nearer to it than to any other of its kind.
 * surrounded by: of a line 5 m around it, at least three quarters lie on the reference.
 * between: seen from its centre, the nearest points of the two references lie at least 120° apart. With one reference
-  ("between the roads"): straight across from the nearest point there is another part of it.
+  ("between the roads"): within 60° of straight across from the nearest point there is more of it, at most 200 m away or
+  ten times as far as the nearest point.
 * north of (and all compass directions; left, right, above, below in the view): from the nearest point of the reference
   to its centre it goes north, within 45° (northeast and the like: within 22.5°); or it lies wholly beyond the northern end of the nearest reference, and its
   centre not further sideways than the reference reaches.
@@ -30,6 +31,7 @@ from shapely import STRtree
 
 from inference_backend.language.measures import own_size
 from inference_backend.language.nodes import COMPASS, SIDES
+from inference_backend.language.references import References
 
 MEANINGS: dict[str, str] = {
     "near": "Near: at most 30 m away.",
@@ -69,8 +71,9 @@ _HALF, _OUTLINE_ON, _THREE_QUARTERS = 0.5, 0.6, 0.75
 _OUTLINE_M = 0.5
 _CONE, _NARROW_CONE = np.cos(np.pi / 4) - 1e-9, np.cos(np.pi / 8) - 1e-9
 _APART = np.cos(np.radians(120)) + 1e-9
-# A road network is one polygon of many thousand vertices: in pieces, each question looks at a few of them.
-_PIECE_VERTICES = 256
+# How far "between the roads" looks across: this far, or so many times as far as the nearest one is.
+_ACROSS_M, _ACROSS_TIMES = 200.0, 10.0
+_TURNS = (0, 15, -15, 30, -30, 45, -45, 60, -60)
 
 
 @dataclass(frozen=True)
@@ -92,66 +95,6 @@ class Frame:
         up = np.asarray(self.up if side or self.north is None else self.north, np.float64)
         vector = along * up + across * np.array([up[1], -up[0]])
         return vector / np.hypot(*vector)
-
-
-class References:
-    """Shapes that others stand in relation to, in pieces for search. `own` (N,) says which one each thing is, or -1."""
-
-    def __init__(self, shapes: np.ndarray, own: np.ndarray) -> None:
-        self.shapes = shapes
-        self.own = own
-        self._exclusive = bool((own >= 0).any())
-        if self._exclusive:
-            # A piece of a thing would not be known as the thing itself.
-            self.pieces, self.owner = shapes, np.arange(len(shapes))
-        else:
-            self.pieces, self.owner = subdivide(shapes)
-        self.tree = STRtree(self.pieces)
-
-    def nearest(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(distance, piece) of the nearest reference of each shape; inf and -1 where there is none."""
-        distance, piece = np.full(len(shapes), np.inf), np.full(len(shapes), -1)
-        if len(self.pieces) and len(shapes):
-            (index, found), away = self.tree.query_nearest(
-                shapes, return_distance=True, all_matches=False, exclusive=self._exclusive
-            )
-            distance[index], piece[index] = away, found
-        return distance, piece
-
-    def area_within(self, shapes: np.ndarray) -> np.ndarray:
-        """Share of each shape's area that lies on the references, itself aside."""
-        covered = np.zeros(len(shapes))
-        thing, piece = self.tree.query(shapes, predicate="intersects")
-        other = self.owner[piece] != self.own[thing]
-        thing, piece = thing[other], piece[other]
-        np.add.at(
-            covered, thing, shapely.area(shapely.intersection(shapes[thing], self.pieces[piece]))
-        )
-        return covered / np.maximum(shapely.area(shapes), 1e-12)
-
-
-def subdivide(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Disjoint pieces of at most 256 vertices or so, and the index of the shape that each is of."""
-    pieces, owners = [], []
-    stack = [(shape, index, 0) for index, shape in enumerate(shapes)][::-1]
-    while stack:
-        shape, index, depth = stack.pop()
-        if depth == 0 and not shape.is_valid:
-            shape = shapely.make_valid(shape)
-        if shapely.get_num_coordinates(shape) <= _PIECE_VERTICES or depth > 24:
-            pieces.append(shape)
-            owners.append(index)
-            continue
-        x0, y0, x1, y1 = shape.bounds
-        if x1 - x0 > y1 - y0:
-            halves = (x0, y0, (x0 + x1) / 2, y1), ((x0 + x1) / 2, y0, x1, y1)
-        else:
-            halves = (x0, y0, x1, (y0 + y1) / 2), (x0, (y0 + y1) / 2, x1, y1)
-        for half in halves:
-            part = shapely.intersection(shape, shapely.box(*half))
-            if not part.is_empty:
-                stack.append((part, index, depth + 1))
-    return np.array(pieces, dtype=object), np.array(owners, dtype=int)
 
 
 def reach(relation: str, shapes: np.ndarray, given: float | None, frame: Frame) -> np.ndarray:
@@ -182,10 +125,8 @@ def related(
         return _surrounded(shapes, to, reach(relation, shapes, given, frame))
     if relation == "between":
         return between_parts(shapes, to, frame)
-    distance, _ = to.nearest(shapes)
-    if relation == "far from":
-        return distance > reach(relation, shapes, given, frame)
-    return distance <= reach(relation, shapes, given, frame) * (1 + 1e-12)
+    close = to.within(shapes, reach(relation, shapes, given, frame))
+    return ~close if relation == "far from" else close
 
 
 def belongs(
@@ -227,14 +168,14 @@ def between_parts(shapes: np.ndarray, to: References, frame: Frame) -> np.ndarra
     with np.errstate(invalid="ignore", divide="ignore"):
         away = -near / length[:, None]
     seen = np.isfinite(away).all(axis=1)
-    for turn in np.radians(np.arange(-60, 61, 15)):
+    across = np.minimum(np.maximum(_ACROSS_M, _ACROSS_TIMES * length), frame.reach)
+    for turn in np.radians(_TURNS):
+        left = np.flatnonzero(seen & ~found)
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        rays = shapely.linestrings(
-            np.stack([centres[seen], centres[seen] + away[seen] @ rotation * frame.reach], axis=1)
-        )
+        ends = centres[left] + away[left] @ rotation * across[left, None]
+        rays = shapely.linestrings(np.stack([centres[left], ends], axis=1))
         ray, piece = to.tree.query(rays, predicate="intersects")
-        index = np.flatnonzero(seen)[ray]
-        found[index[to.owner[piece] != to.own[index]]] = True
+        found[left[ray][to.owner[piece] != to.own[left[ray]]]] = True
     return found
 
 
@@ -288,7 +229,7 @@ def _in_direction(
     beyond &= (sideways >= side_ref[0][owner]) & (sideways <= side_ref[1][owner])
     found |= beyond & (pieces >= 0)
     if given is not None:
-        found &= to.nearest(shapes)[0] <= given
+        found &= to.within(shapes, np.full(len(shapes), given))
     return found
 
 
@@ -306,7 +247,7 @@ def _extent(shapes: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _lies_on(shapes: np.ndarray, to: References) -> np.ndarray:
     found = to.area_within(shapes) >= _HALF
-    close = ~found & (to.nearest(shapes)[0] <= _OUTLINE_M)
+    close = ~found & to.within(shapes, np.full(len(shapes), _OUTLINE_M))
     if close.any():
         outlines = shapely.boundary(shapes[close])
         found[close] = _share_near(outlines, to, close, _OUTLINE_M) >= _OUTLINE_ON

@@ -64,6 +64,17 @@ NO_CRS = View((0, 0, 100, 100), north=None, up=(0, 1), metres=False)
         ("water", "1 area of water was found, 2,000 m²."),
         ("the building closest to the pool", "The closest to the pool of 3 buildings: 5 m away."),
         ("buildings except the largest", "2 of 3 buildings are left."),
+        ("how many grey buildings are there?", "2 of 3 buildings are grey."),
+        ("the largest grey building", "The largest of 2 buildings that are grey covers 400 m²."),
+        (
+            "the largest red building",
+            "The only one of the buildings that are red covers 100 m².",
+        ),
+        (
+            "the largest building near the river",
+            "3 buildings were found here, but none of them is near the river.",
+        ),
+        ("two buildings", "The 2 surest of 3 buildings."),
     ],
 )
 def test_the_answer_is_said(text, sentence):
@@ -144,7 +155,10 @@ def test_five_thousand_things_and_a_road_network():
     lines = [LineString([(0, y), (4000, y)]) for y in range(0, 4001, 100)]
     lines += [LineString([(x, 0), (x, 4000)]) for x in range(0, 4001, 100)]
     roads = [Instance(shapely.union_all(lines).buffer(4), "road")]
-    trees = [Instance(Point(x, y).buffer(3), "tree") for x, y in rng.uniform(0, 4000, (5000, 2))]
+    trees = [
+        Instance(Point(x, y).buffer(3, quad_segs=2), "tree")
+        for x, y in rng.uniform(0, 4000, (5000, 2))
+    ]
     view = View((0, 0, 4000, 4000))
     scene = {"building": houses, "road": roads, "tree": trees}
     geometry = np.array([house.geometry for house in houses])

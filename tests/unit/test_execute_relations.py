@@ -11,7 +11,8 @@ from shapely import LineString, Point, box
 
 from inference_backend.language.colours import NAMES, lab, names_of
 from inference_backend.language.execute import Instance, View
-from inference_backend.language.relations import Frame, References, between_two, subdivide
+from inference_backend.language.references import References, subdivide
+from inference_backend.language.relations import Frame, between_two
 from tests.unit.ground_scene import (
     RED,
     RIVER,
