@@ -59,12 +59,18 @@ class AcceptStep(Step):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.addRow(tr("Into"), self.target_combo)
         form.addRow(tr("Class"), self.class_edit)
-        self.body.addLayout(form)
-        self.accept_button = QPushButton(tr("Accept, next object  (Enter)"), self)
+        self._destination = QWidget(self)
+        self._destination.setLayout(form)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._destination)
+        self.accept_button = QPushButton(self)
         self.accept_button.setObjectName("CitySegPrimary")
         self.accept_button.clicked.connect(self.accept_clicked)
         self.body.addWidget(self.accept_button)
-        self.body.addLayout(self._saving())
+        self._save_row = QWidget(self)
+        self._save_row.setLayout(self._saving())
+        self.body.addWidget(self._save_row)
+        self.set_refining(False)
         self.show_preview(None, busy=False)
 
     def show_preview(self, preview: Optional[Preview], busy: bool) -> None:
@@ -77,6 +83,14 @@ class AcceptStep(Step):
             return
         self.score_label.setText(tr("{percent} % sure").format(percent=round(100 * preview.score)))
         self.area_label.setText("" if preview.area_m2 is None else area_text(preview.area_m2))
+
+    def set_refining(self, refining: bool) -> None:
+        """An object of the review has a class and a destination already."""
+        for widget in (self.operations, self._destination, self._save_row):
+            widget.setVisible(not refining)
+        self.accept_button.setText(
+            tr("Take this outline  (Enter)") if refining else tr("Accept, next object  (Enter)")
+        )
 
     def remember_class(self) -> None:
         """Offer the names that were used."""
@@ -110,6 +124,7 @@ class AcceptStep(Step):
         self.save_as_button.setToolTip(tr("GeoPackage, Shapefile, GeoJSON or FlatGeobuf"))
         self.save_as_button.clicked.connect(self.save_as_clicked)
         row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.save_edits_button)
         row.addWidget(self.save_as_button)
         self.set_saving(False, False)

@@ -239,6 +239,7 @@ class InteractPanel(QWidget):
 
     def _on_refining(self, begins: bool) -> None:
         """One object of the review is corrected under Interact; afterwards the review goes on."""
+        self.accept_step.set_refining(begins)
         if begins:
             self._tab_before = self.tabs.current
             self.set_prompting(True)

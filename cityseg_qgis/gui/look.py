@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qgis.PyQt.QtGui import QColor
 
 from cityseg_qgis.core import result
 from cityseg_qgis.core.prompts import ADD
+from cityseg_qgis.paths import icon_path
 
 # Green and red differ in lightness as well, and every click carries a plus or a minus, for colour-blind eyes.
 PROMPT_ADD = QColor(34, 214, 120)
@@ -39,6 +42,11 @@ def preview_colours(operation: str) -> tuple[QColor, QColor]:
     fill = QColor(stroke)
     fill.setAlpha(_FILL_ALPHA)
     return stroke, fill
+
+
+def _url(icon: str) -> str:
+    """An icon as a style sheet names it: forward slashes on every system."""
+    return f'url("{Path(icon_path(icon)).as_posix()}")'
 
 
 PANEL_STYLE = f"""
@@ -87,11 +95,19 @@ QFrame#CitySegChip {{
 }}
 QFrame#CitySegChip QLabel {{ color: #123c5e; }}
 QFrame#CitySegChip[changed="true"] {{ background: #fff1cf; border-color: #dfa827; }}
-QDoubleSpinBox#CitySegChipNumber {{ background: #e8f2fb; color: #123c5e; border: none; }}
+QDoubleSpinBox#CitySegChipNumber {{ background: #e8f2fb; color: #123c5e; border: none; padding-right: 16px; }}
+QDoubleSpinBox#CitySegChipNumber::up-button, QDoubleSpinBox#CitySegChipNumber::down-button {{
+    subcontrol-origin: border; width: 14px; height: 9px; border: none; background: transparent;
+}}
+QDoubleSpinBox#CitySegChipNumber::up-button {{ subcontrol-position: top right; }}
+QDoubleSpinBox#CitySegChipNumber::down-button {{ subcontrol-position: bottom right; }}
+QDoubleSpinBox#CitySegChipNumber::up-arrow {{ image: {_url("chip-up")}; width: 8px; height: 5px; }}
+QDoubleSpinBox#CitySegChipNumber::down-arrow {{ image: {_url("chip-down")}; width: 8px; height: 5px; }}
 QComboBox#CitySegChipChoice {{
     background: #e8f2fb; color: #123c5e; border: none; padding: 0px 2px; selection-background-color: #b9d6ef;
 }}
-QComboBox#CitySegChipChoice::drop-down {{ border: none; width: 14px; }}
+QComboBox#CitySegChipChoice::drop-down {{ border: none; width: 16px; }}
+QComboBox#CitySegChipChoice::down-arrow {{ image: {_url("chip-down")}; width: 9px; height: 6px; }}
 QComboBox#CitySegChipChoice QAbstractItemView {{ background: palette(base); color: palette(text); }}
 QFrame#CitySegChip[changed="true"] QDoubleSpinBox, QFrame#CitySegChip[changed="true"] QComboBox {{
     background: #fff1cf;

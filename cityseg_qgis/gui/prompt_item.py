@@ -16,6 +16,7 @@ _RADIUS_PX = 7.5
 _SIGN_PX = 3.6
 _LINE_PX = 2.5
 _SCRIBBLE_PX = 5.0
+_HINT_PX = 1.5
 _Z = 200
 
 
@@ -66,9 +67,15 @@ class PromptItem(QgsMapCanvasItem):
     def _paint_line(self, painter: QPainter, prompt: Prompt) -> None:
         path = QPolygonF([self._pixel(position) for position in prompt.corners])
         colour = prompt_colour(prompt.label)
-        closed = prompt.kind in (BOX, LASSO, MASK)
+        closed = prompt.kind in (BOX, LASSO)
         width = _SCRIBBLE_PX if prompt.kind == SCRIBBLE else _LINE_PX
-        style = Qt.PenStyle.DashLine if prompt.kind in (LASSO, MASK) else Qt.PenStyle.SolidLine
+        if prompt.kind == MASK:
+            # What is corrected is only hinted at: the outline that is made of it lies on top.
+            painter.setPen(_pen(colour, _HINT_PX, Qt.PenStyle.DotLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawPolygon(path)
+            return
+        style = Qt.PenStyle.DashLine if prompt.kind == LASSO else Qt.PenStyle.SolidLine
         wash = QColor(colour)
         wash.setAlpha(28)
         painter.setBrush(QBrush(wash) if closed else Qt.BrushStyle.NoBrush)

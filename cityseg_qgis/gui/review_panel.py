@@ -8,7 +8,6 @@ from qgis.core import NULL, QgsApplication, QgsFeature, QgsProject
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -24,6 +23,8 @@ from cityseg_qgis.gui.widgets import Choice, Step, flat_button
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import icon_path
 
+# Room for the button beside it.
+_TARGET_LETTERS = 8
 _ICONS = {"review": "review-map", "drop": "review-drop", "keep": "review-keep", "refine": "review-refine", "next": "review-next"}
 
 
@@ -64,14 +65,19 @@ class ReviewPanel(Step):
         self.body.addWidget(self.current_label)
         self.target_combo = TargetCombo(project, self)
         self.target_combo.setObjectName("CitySegReviewTarget")
-        form = QFormLayout()
-        form.setSpacing(6)
-        form.addRow(tr("Into"), self.target_combo)
-        self.body.addLayout(form)
+        self.target_combo.setMinimumContentsLength(_TARGET_LETTERS)
         self.accept_button = QPushButton(self)
         self.accept_button.setObjectName("CitySegPrimary")
+        self.accept_button.setToolTip(
+            tr("Write the kept objects into that layer, as one step that undo takes back (Enter, while reviewing)")
+        )
         self.accept_button.clicked.connect(lambda: self.command_wanted.emit("accept"))
-        self.body.addWidget(self.accept_button)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.accept_button, 1)
+        row.addWidget(QLabel(tr("into"), self))
+        row.addWidget(self.target_combo, 1)
+        self.body.addLayout(row)
         review.changed.connect(self.refresh)
         review.current_changed.connect(self.refresh_current)
         self.set_reviewing(False)
@@ -124,7 +130,9 @@ class ReviewPanel(Step):
         if len(current) == 1:
             found = self._review.store.features(current)
             text = _described(found[0], self._review.state_of(current[0])) if found else ""
+            self.current_label.setToolTip(_text(found[0]["why"]) if found else "")
         else:
+            self.current_label.setToolTip("")
             text = tr("{count} objects chosen").format(count=len(current)) if current else ""
         self.current_label.setText(text)
         self.current_label.setVisible(bool(text))
@@ -181,7 +189,7 @@ def _choices() -> list[Choice]:
 
 
 def _described(feature: QgsFeature, state: str) -> str:
-    """One object in a line, and its explanation in the next."""
+    """One object in a line."""
     parts = [_text(feature["class"]) or tr("object")]
     score, area_m2 = feature["score"], feature["area_m2"]
     if score is not None and score != NULL:
@@ -189,8 +197,7 @@ def _described(feature: QgsFeature, state: str) -> str:
     if area_m2 is not None and area_m2 != NULL:
         parts.append(area_text(area_m2))
     parts.append(tr("dropped") if state == DROPPED else tr("kept"))
-    why = _text(feature["why"])
-    return " · ".join(parts) + (f"\n{why}" if why else "")
+    return " · ".join(parts)
 
 
 def _text(value: object) -> str:

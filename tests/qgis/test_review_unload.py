@@ -1,40 +1,29 @@
-"""Unloading the plugin, or the end of QGIS, loses nothing that was found."""
+"""Unloading the plugin loses nothing that was found."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from qgis.core import (
+    QgsProject,
+)
 
-from qgis.core import QgsProject, QgsRasterLayer
-
-from tests.data import gdal_scenes as scenes
-from tests.data.text_scene import REDS, things
-from tests.workers.desktop import Session, settle, wait_until
-
-WORKER = Path(__file__).resolve().parents[1] / "workers" / "text_worker.py"
-
-
-def find(session, words):
-    panel = session.panel.text_side.refer_panel
-    panel.entry.set_words(words)
-    panel.start()
-    wait_until(lambda: not session.panel.text_side.run.busy)
-    settle()
-    return session.panel.text_side.review
-
-
-def middle(rectangle):
-    return scenes.place(*scenes.middle(rectangle))
+from tests.data.text_scene import REDS
+from tests.workers.desktop import settle, wait_until
+from tests.workers.text_session import (
+    COMMAND,
+    TextSession,
+    middle,
+    show_scene,
+)
 
 
 def test_unload_keeps_the_layer_and_the_next_load_takes_it_up(qgis_app, monkeypatch, tmp_path):
-    monkeypatch.setenv("CITYSEG_COMMAND", f"{sys.executable} -I -u {WORKER}")
-    session = Session()
-    session.desktop.show(QgsRasterLayer(str(scenes.write(tmp_path / "things.tif", things())), "things"))
-    session.panel.tabs.buttons["refer"].click()
-    review = find(session, "red things")
+    monkeypatch.setenv("CITYSEG_COMMAND", COMMAND)
+    session = TextSession(tmp_path / "asked.json")
+    show_scene(session, tmp_path)
+    session.open_tab()
+    session.ask("red things")
     session.desktop.click(middle(REDS[0]))
-    layer = review.layer
+    layer = session.review.layer
     session.plugin.unload()
     settle()
     assert session.desktop.canvas.mapTool() is session.desktop.pan
@@ -43,7 +32,7 @@ def test_unload_keeps_the_layer_and_the_next_load_takes_it_up(qgis_app, monkeypa
     assert layer.receivers(layer.editingStopped) == 0
     session.plugin.initGui()
     settle()
-    review = session.panel.text_side.review
+    review = session.review
     assert review.layer is layer
     assert (review.counts.kept, review.counts.dropped) == (len(REDS) - 1, 1)
     session.close()
@@ -53,15 +42,15 @@ def test_unload_in_the_middle_of_a_run_keeps_what_is_done(qgis_app, monkeypatch,
     gate = tmp_path / "gate"
     gate.write_text("2")
     monkeypatch.setenv("TEXT_GATE", str(gate))
-    monkeypatch.setenv("CITYSEG_COMMAND", f"{sys.executable} -I -u {WORKER}")
-    session = Session()
-    session.desktop.show(QgsRasterLayer(str(scenes.write(tmp_path / "things.tif", things())), "things"))
-    session.panel.tabs.buttons["refer"].click()
-    panel = session.panel.text_side.refer_panel
+    monkeypatch.setenv("CITYSEG_COMMAND", COMMAND)
+    session = TextSession(tmp_path / "asked.json")
+    show_scene(session, tmp_path)
+    session.open_tab()
+    panel = session.side.refer_panel
     panel.entry.set_words("red things")
     panel.start()
     wait_until(lambda: panel.progress.value() == 500)
-    layer = session.panel.text_side.review.layer
+    layer = session.review.layer
     session.plugin.unload()
     settle()
     assert 0 < layer.featureCount() < len(REDS)
