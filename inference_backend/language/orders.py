@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from inference_backend.language.execute import Instance, View
 
 _RELATIVE_TIE, _TIE_M = 1e-9, 1e-6
+SPECK = 0.08
+"""Of the size that half of the area is in pieces of at least: what is smaller is a crumb of a mask, and crumbs lie at every edge."""
 
 
 def order_values(
@@ -26,10 +28,26 @@ def order_values(
     Sizes in metres, positions of centroids along a direction, distance to the nearest reference, lightness L*,
     isolation as the distance to the nearest other of the set, centrality as minus the distance to the view's centre.
     """
-    from inference_backend.language.execute import measured
-
     if not len(things):
         return np.zeros(0)
+    values = _values(key, things, shapes, to, view)
+    return values if key == "score" else np.where(_specks(shapes), np.nan, values)
+
+
+def _specks(shapes: np.ndarray) -> np.ndarray:
+    """bool (N,): far smaller than most of what was found, so that no order should be decided by it."""
+    areas = shapely.area(shapes)
+    ordered = np.sort(areas)
+    usual = ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]
+    return areas < SPECK * usual
+
+
+def _values(
+    key: str, things: Sequence[Instance], shapes: np.ndarray, to: References | None, view: View
+) -> np.ndarray:
+    """As `order_values`, of every thing."""
+    from inference_backend.language.execute import measured
+
     if key in nodes.MEASURES:
         return measured(key, things, shapes)
     if key == "score":

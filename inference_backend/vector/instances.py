@@ -20,6 +20,8 @@ NECK = 0.5
 LEAST_PX = 12
 # Where the core map is above this, a pixel is inside a single object.
 CORE = 0.5
+# A pass between two cores that is higher than this share of the lower one joins them.
+VALLEY = 0.3
 # Against the core map, 0 to 1: enough to part touching cores half-way, too little to move a valley.
 _HALFWAY = 0.1
 # The distance to a core counts by its ratio to this: no object's border depends on how large others in view are.
@@ -56,7 +58,7 @@ def split_instances(
     # Parts never touch, so all that are treated alike are treated at once.
     labels = parts.astype(np.int32)
     if many.any() and core is not None:
-        grown = _grow(many[parts], seeds, core)
+        grown = _join_over_passes(_grow(many[parts], seeds, core), core)
         labels = np.where(many[parts], grown + count, labels)
     if none.any():
         lobes = _split_at_necks(none[parts])
@@ -93,6 +95,22 @@ def _grow(inside: np.ndarray, seeds: np.ndarray, core: np.ndarray) -> np.ndarray
     away = ndimage.distance_transform_edt(seeds == 0)
     height = _HALFWAY * away / (away + _FAR_PX) - np.nan_to_num(core, nan=0.0)
     return watershed(height, seeds, mask=inside, connectivity=2)
+
+
+def _join_over_passes(labels: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Labels whose cores are parted by a shallow valley only are one thing: a roof's two slopes, not two roofs."""
+    core = np.nan_to_num(core, nan=0.0)
+    count = int(labels.max())
+    top = np.zeros(count + 1)
+    np.maximum.at(top, labels.ravel(), core.ravel())
+    border = _borders(labels, core)
+    root = list(range(count + 1))
+    for index in np.argsort(-border.width, kind="stable"):
+        one, other = (_root(root, int(label)) for label in border.pairs[index])
+        if one != other and border.width[index] >= VALLEY * min(top[one], top[other]):
+            root[other] = one
+            top[one] = max(top[one], top[other])
+    return np.array([_root(root, label) for label in range(count + 1)])[labels]
 
 
 def _split_at_necks(inside: np.ndarray) -> np.ndarray:
