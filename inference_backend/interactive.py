@@ -105,18 +105,22 @@ def shown_parts(probability: np.ndarray, prompts: Sequence[Prompt]) -> np.ndarra
 
     Look-alikes a little away are what a click network gets wrong most. A part that an added click or stroke lies on
     stays; another stays if it is nearly as large as the largest shown (an object may be in two pieces), or, where a box
-    or a lasso says where the object ends, if it is not small. Pinholes are filled unless a removing prompt lies in them.
+    or a lasso says where the object ends, if it is not small. An outline to start from says which object is meant, so
+    that of others, which words beside it bring in, nothing stays. Pinholes are filled unless a removing prompt lies in them.
     """
     added = [p for p in prompts if p.label == 1]
-    bounded = any(p.kind not in ("point", "scribble") for p in added)
+    outlines = [p for p in added if p.kind == "mask"]
+    bounded = any(p.kind in ("box", "lasso") for p in added)
     strokes = [p for p in added if p.kind in ("point", "scribble")]
     mask = (probability > OBJECT_THRESHOLD).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     areas = stats[:, cv2.CC_STAT_AREA]
-    shown = _labels_under(labels, strokes) - {0}
+    shown = (_labels_under(labels, strokes) | _labels_within(labels, outlines)) - {0}
     if count < 2 or not (shown or bounded):
         return probability
-    if bounded:
+    if outlines and shown:
+        least = np.inf
+    elif bounded:
         least = LARGE_PART_IN_BOX * max(areas[1:])
     else:
         least = LARGE_PART * max(areas[part] for part in shown)
@@ -143,6 +147,14 @@ def _labels_under(labels: np.ndarray, prompts: Sequence[Prompt]) -> set[int]:
     height, width = labels.shape
     inside = ((positions >= 0) & (positions < (width, height))).all(1)
     return set(labels[positions[inside, 1], positions[inside, 0]].tolist())
+
+
+def _labels_within(labels: np.ndarray, prompts: Sequence[Prompt]) -> set[int]:
+    """The parts that meet the inside of any of these rings."""
+    inside = np.zeros(labels.shape, np.uint8)
+    for prompt in prompts:
+        cv2.fillPoly(inside, [np.floor(prompt.xy).astype(np.int32)], 1)
+    return set(np.unique(labels[inside > 0]).tolist())
 
 
 def _check(source: RasterSource, prompts: Sequence[Prompt]) -> None:

@@ -50,5 +50,5 @@ def ask_examples() -> list[tuple[str, list[str]]]:
                 tr("Where does rain not soak in?"),
             ],
         ),
-        (tr("How many?"), [tr("How many cars are there?"), tr("How large is the water?")]),
+        (tr("How many?"), [tr("How many cars are there?"), tr("How many buildings are near water?")]),
     ]

@@ -150,8 +150,9 @@ class ChipWidget(QFrame):
     def _on_edited(self, *_: object) -> None:
         self.setProperty("changed", self.is_changed)
         # A style sheet that asks for a property is read again only when the widget is polished anew.
-        self.style().unpolish(self)
-        self.style().polish(self)
+        for widget in (self, *self.findChildren(QWidget)):
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
         self.updateGeometry()
         self.changed.emit()
 

@@ -74,7 +74,7 @@ class ReviewPanel(Step):
         self.accept_button.clicked.connect(lambda: self.command_wanted.emit("accept"))
         row = QHBoxLayout()
         row.setSpacing(6)
-        row.addWidget(self.accept_button, 1)
+        row.addWidget(self.accept_button)
         row.addWidget(QLabel(tr("into"), self))
         row.addWidget(self.target_combo, 1)
         self.body.addLayout(row)

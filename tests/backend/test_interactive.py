@@ -160,6 +160,19 @@ def test_small_parts_that_no_click_shows_are_dropped():
     assert np.array_equal(both, probability)
 
 
+def test_an_outline_to_start_from_keeps_others_out():
+    """Words beside it mean all of a class; the outline says which one."""
+    probability = np.zeros((60, 60), np.float32)
+    probability[5:25, 5:25] = 0.9  # the object, larger than its outline
+    probability[30:55, 30:55] = 0.9  # another of the class, and larger
+    ring = Prompt("mask", np.array([[8, 8], [20, 8], [20, 20], [8, 20]]), text="building")
+    kept = shown_parts(probability, [ring])
+    assert np.array_equal(kept[:28, :28], probability[:28, :28])
+    assert not kept[30:, 30:].any()
+    both = shown_parts(probability, [ring, click(40, 40)])
+    assert np.array_equal(both, probability)
+
+
 def test_pinholes_are_filled_unless_they_were_asked_for():
     probability = np.zeros((60, 60), np.float32)
     probability[5:45, 5:45] = 0.9
