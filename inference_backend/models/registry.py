@@ -9,10 +9,27 @@ from pathlib import Path
 
 from inference_backend.errors import InvalidInput, ModelProblem
 from inference_backend.models.base import ModelCard, PromptableModel
+from inference_backend.models.families import (
+    OPENCLIP,
+    SAM,
+    UNIGEOSEG,
+    UNIGEOSEG_FULL,
+    family_of,
+    is_folder_of_weights,
+)
+from inference_backend.models.joined import joint_card, parts_of
 from inference_backend.weights import store
 from inference_backend.weights.catalogue import CatalogueEntry, entries
 
 DEFAULT_2D = "default-2d"
+# The catalogue's model that a file of one's own is like.
+_LIKE = {
+    UNIGEOSEG: DEFAULT_2D,
+    SAM: "sam-vit-b",
+    OPENCLIP: "openai-vit-b-32",
+    UNIGEOSEG_FULL: DEFAULT_2D,
+}
+_NEEDS_MODULE = {UNIGEOSEG_FULL: "transformers"}
 _loaded: dict[tuple[str, str], PromptableModel] = {}
 _loading = threading.Lock()
 
@@ -27,10 +44,14 @@ def cards() -> list[ModelCard]:
 
 
 def card(name: str) -> ModelCard:
-    """The card of one model; raises `InvalidInput` with the names there are."""
+    """The card of one model, or of two joined as "A+B"; raises `InvalidInput` with the names there are."""
     found = {known.id: known for known in cards()}
     if name in found:
         return found[name]
+    if _looks_like_path(name) and Path(name).expanduser().exists():
+        return _path_card(Path(name).expanduser())
+    if (parts := parts_of(name)) is not None:
+        return joint_card(*map(card, parts))
     if _looks_like_path(name):
         return _path_card(Path(name).expanduser())
     raise InvalidInput(
@@ -39,7 +60,7 @@ def card(name: str) -> ModelCard:
 
 
 def get(name: str = DEFAULT_2D, device: str = "auto") -> PromptableModel:
-    """The model, loaded once a device. `name` is a catalogue name, a registered name or a checkpoint's path.
+    """The model, loaded once a device. `name` is a catalogue name, a registered name, a checkpoint's path, or two with "+".
 
     Raises `InvalidInput` for an unknown name or device and for absent or unusable weights.
     """
@@ -49,11 +70,13 @@ def get(name: str = DEFAULT_2D, device: str = "auto") -> PromptableModel:
     from inference_backend.models.device import choose, configure_threads
 
     chosen_device = choose(device)
+    joined = "family" not in chosen_card.extra
+    parts = [get(part, device) for part in parts_of(name) or ()] if joined else []
     with _loading:
         key = (chosen_card.id, chosen_device)
         if key not in _loaded:
             configure_threads()
-            _loaded[key] = _load(chosen_card, chosen_device)
+            _loaded[key] = _join(*parts) if joined else _load(chosen_card, chosen_device)
         return _loaded[key]
 
 
@@ -84,7 +107,7 @@ def release(name: str | None = None) -> None:
 
 def _load(chosen: ModelCard, device: str) -> PromptableModel:
     path = Path(chosen.extra["path"])
-    if chosen.extra["family"] == "unigeoseg":
+    if chosen.extra["family"] == UNIGEOSEG:
         from inference_backend.models.unigeoseg.adapter import UniGeoSegInteractive
 
         try:
@@ -100,9 +123,25 @@ def _load(chosen: ModelCard, device: str) -> PromptableModel:
             ) from error
         model.card = replace(model.card, id=chosen.id, title=chosen.title)
         return model
+    if chosen.extra["family"] == OPENCLIP:
+        from inference_backend.models.openclip import OpenClipModel
+
+        clip = OpenClipModel.load(path, device)
+        clip.card = replace(chosen, extra={**chosen.extra, **clip.card.extra})
+        return clip
+    if chosen.extra["family"] == UNIGEOSEG_FULL:
+        from inference_backend.models.unigeoseg.full.adapter import FullUniGeoSeg
+
+        return FullUniGeoSeg.load(path, device, card=chosen)
     from inference_backend.models.sam import SamModel
 
     return SamModel.load(path, device, card=chosen)
+
+
+def _join(words: PromptableModel, edges: PromptableModel) -> PromptableModel:
+    from inference_backend.models.words_then_edges import WordsThenEdges
+
+    return WordsThenEdges(words, edges)
 
 
 def _catalogue_card(record: CatalogueEntry) -> ModelCard:
@@ -141,8 +180,17 @@ def _why_not(record: CatalogueEntry, path: Path | None) -> str:
             f"'cityseg models register {record.name} PATH'."
         )
     if not _importable(record.needs_module):
-        return f"The backend's environment lacks the package '{record.needs_module}'; install the backend again."
+        return _lacking(record.needs_module)
     return ""
+
+
+def _lacking(module: str) -> str:
+    if module == "transformers":
+        return (
+            "The full UniGeoSeg needs the Python package 'transformers', which the backend's environment lacks; install "
+            "the optional packages of requirements/full.in into it."
+        )
+    return f"The backend's environment lacks the package '{module}'; install the backend again."
 
 
 def _own_card(name: str) -> ModelCard:
@@ -152,11 +200,12 @@ def _own_card(name: str) -> ModelCard:
 
 def _path_card(path: Path, name: str = "", title: str = "") -> ModelCard:
     """A card for a file the catalogue does not know; its family is read when it is loaded, not for a list."""
-    family = _family(path)
-    like = entries()[DEFAULT_2D if family == "unigeoseg" else "sam-vit-b"]
-    why_not = "" if path.is_file() else f"There is no checkpoint {path}; register it again."
-    if not why_not and not _importable(like.needs_module):
-        why_not = f"The backend's environment lacks the package '{like.needs_module}'; install the backend again."
+    family = family_of(path)
+    like = entries()[_LIKE[family]]
+    needed = _NEEDS_MODULE.get(family, like.needs_module)
+    why_not = "" if path.exists() else f"There is no checkpoint {path}; register it again."
+    if not why_not and not _importable(needed):
+        why_not = _lacking(needed)
     return ModelCard(
         id=name or str(path.resolve()),
         title=title or path.name,
@@ -175,22 +224,15 @@ def _path_card(path: Path, name: str = "", title: str = "") -> ModelCard:
     )
 
 
-def _family(path: Path) -> str:
-    """SAM's own files are PyTorch pickles; ours are safetensors. A SAM in safetensors is told by its tensor names."""
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
-        return "sam"
-    with path.open("rb") as stream:
-        head = stream.read(1 << 20)
-    return "sam" if b'"image_encoder.pos_embed"' in head else "unigeoseg"
-
-
 def _memory_mb(path: Path) -> int:
     """Twice the file: the parameters and one encoding."""
-    return 2 * path.stat().st_size // 1_000_000 if path.is_file() else 0
+    files = path.glob("*") if path.is_dir() else [path]
+    return 2 * sum(file.stat().st_size for file in files if file.is_file()) // 1_000_000
 
 
 def _looks_like_path(name: str) -> bool:
-    return name.lower().endswith(store.CHECKPOINT_SUFFIXES)
+    path = Path(name).expanduser()
+    return name.lower().endswith(store.CHECKPOINT_SUFFIXES) or is_folder_of_weights(path)
 
 
 def _importable(module: str) -> bool:

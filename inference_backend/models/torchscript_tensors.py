@@ -51,7 +51,9 @@ def torchscript_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors by the dotted names of their modules. Raises `InvalidInput` where the archive cannot be read as data."""
     try:
         with zipfile.ZipFile(path) as archive:
-            (listing,) = (n for n in archive.namelist() if n.count("/") == 1 and n[-9:] == "/data.pkl")
+            (listing,) = (
+                n for n in archive.namelist() if n.count("/") == 1 and n[-9:] == "/data.pkl"
+            )
             root = _objects(archive.read(listing))
             folder = listing.removesuffix("data.pkl") + "data/"
             return _tensors(root, lambda key: archive.read(folder + key))
@@ -65,7 +67,8 @@ def torchscript_tensors(path: Path) -> dict[str, Tensor]:
         EOFError,
     ) as error:
         raise InvalidInput(
-            f"{path.name} is damaged, or an archive of an unknown kind; download it again.", str(error)
+            f"{path.name} is damaged, or an archive of an unknown kind; download it again.",
+            str(error),
         ) from error
 
 
