@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,8 @@ class Collector:
         """`number` is the query's place in the slabs; with `split`, touching objects are told apart."""
         self._number, self._outliner, self._cancel = number, outliner, cancel
         self._first, self._end, self._shared = 0, 0, False
+        self._raw: deque[tuple[BaseGeometry, np.ndarray]] = deque()
+        self._made: list[TextFeature] = []
         self._objects: ObjectFinder | None = None
         self._areas: SeamMerger | None = None
         if split is not None:
@@ -147,12 +150,14 @@ class Collector:
         areas = take(self._areas)
         return self._features((part, area.sums) for area in areas for part in area.parts())
 
-    def _features(self, found: Iterator[tuple[BaseGeometry, np.ndarray]]) -> list[TextFeature]:
-        made = []
-        for number, (geometry, sums) in enumerate(found):
-            if number % 16 == 0:
-                self._cancel.check()
-            feature = self._outliner.feature(geometry, sums)
+    def _features(self, found: Iterable[tuple[BaseGeometry, np.ndarray]]) -> list[TextFeature]:
+        """Features of what was found. What a cancel leaves undone is done by the next call."""
+        self._raw.extend(found)
+        while self._raw:
+            self._cancel.check()
+            feature = self._outliner.feature(*self._raw[0])
+            self._raw.popleft()
             if feature is not None:
-                made.append(feature)
+                self._made.append(feature)
+        made, self._made = self._made, []
         return made

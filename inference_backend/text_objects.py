@@ -13,16 +13,19 @@ import cv2
 import numpy as np
 import shapely
 from scipy import ndimage
+from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from inference_backend.cancel import CancelToken
 from inference_backend.text_tiles import HALO_PX, Slab
-from inference_backend.vector.contour import polygonize
+from inference_backend.vector.contour import contours
+from inference_backend.vector.seams import labels_under, nodes
 
 Split = Callable[[np.ndarray, np.ndarray | None, float], np.ndarray]
 
 # An object whose middle lies this near to the end of its rows is told by both sides, and kept once.
 _EITHER_PX = 8
+_LEAST_SLABS = 1.5
 _SAME = 0.5
 """Two outlines that share so much of the lesser are the same object."""
 
@@ -62,8 +65,10 @@ class ObjectFinder:
         if not self._slabs:
             self._told = slab.row0
         self._slabs.append((slab, slab.probability[query], slab.core[query]))
-        end = slab.row0 + len(slab.rgb)
-        return self._tell(end - HALO_PX) if end - HALO_PX > self._told else []
+        until = slab.row0 + len(slab.rgb) - HALO_PX
+        # Not after each slab: the halos of a window are looked at twice, so that few large ones cost less.
+        enough = len(slab.rgb) * _LEAST_SLABS
+        return self._tell(until) if until - self._told >= enough else []
 
     def end_panel(self) -> list[FoundObject]:
         """No more rows in this panel."""
@@ -128,30 +133,16 @@ class ObjectFinder:
         labels = self._split(probability, core, self._threshold)
         sums = _sums(labels, probability, rgb)
         rows, cols = labels.shape
-        window = (float(self._left), float(top), float(self._left + cols), float(top + rows))
-        cuts = (
-            top > 0,
-            self._left > 0,
-            top + rows < self._size[0],
-            self._left + cols < self._size[1],
-        )
-        for label, place in enumerate(ndimage.find_objects(labels), 1):
-            if place is None:
-                continue
+        left, window = self._left, (self._left, top, self._left + cols, top + rows)
+        cuts = (top > 0, left > 0, top + rows < self._size[0], left + cols < self._size[1])
+        places = ndimage.find_objects(labels)
+        for label, geometry in _outlines(probability, labels, self._threshold, left, top):
             if label % 64 == 0:
                 self._cancel.check()
-            around, cropped = _padded(place, labels.shape)
-            geometry = _outline(
-                probability[around], labels[around] == label, labels[around] > 0, self._threshold
-            )
-            if geometry.is_empty:
-                continue
-            x, y = self._left + cropped[1], top + cropped[0]
-            moved = shapely.transform(geometry, lambda xy, x=x, y=y: xy + (x, y))
-            down, across = place
+            down, across = places[label - 1]
             touches = (down.start == 0, across.start == 0, down.stop == rows, across.stop == cols)
             whole = not any(cut and touch for cut, touch in zip(cuts, touches))
-            yield FoundObject(moved, sums[label], whole, window)
+            yield FoundObject(geometry, sums[label], whole, window)
 
 
 def connected(probability: np.ndarray, core: np.ndarray | None, threshold: float) -> np.ndarray:
@@ -170,29 +161,57 @@ def _sums(labels: np.ndarray, probability: np.ndarray, rgb: np.ndarray) -> np.nd
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _padded(
-    place: tuple[slice, slice], shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[int, int]]:
-    """The place with a pixel more on every side, as far as there is one, and where it begins."""
-    spans = [
-        slice(max(span.start - 1, 0), min(span.stop + 1, size)) for span, size in zip(place, shape)
-    ]
-    return (spans[0], spans[1]), (spans[0].start, spans[1].start)
+def _outlines(
+    probability: np.ndarray, labels: np.ndarray, threshold: float, col0: int, row0: int
+) -> Iterator[tuple[int, BaseGeometry]]:
+    """(label, contour) of each object; towards a neighbour that it touches it ends half way between their pixels.
 
-
-def _outline(
-    probability: np.ndarray, own: np.ndarray, any_object: np.ndarray, threshold: float
-) -> BaseGeometry:
-    """The contour of one object: towards a neighbour that it touches, it ends half way between their pixels."""
+    Objects that touch are outlined in different layers: a few contours of the whole window instead of one an object.
+    """
+    layer_of = _layers(labels)
     mirrored = np.minimum(2 * threshold - probability, probability)
-    return polygonize(
-        np.where(own | ~any_object, probability, mirrored) * (own | _beside(own)), threshold
-    )
+    rows, cols = labels.shape
+    x, y = nodes(col0, cols, True, True), nodes(row0, rows, True, True)
+    for layer in range(1, int(layer_of.max(initial=0)) + 1):
+        shown = np.where(layer_of == layer, np.arange(len(layer_of)), 0)[labels]
+        field = np.where(shown == labels, probability, mirrored).astype(np.float64)
+        polygons = contours(np.pad(field, 1, mode="edge"), x, y, threshold)
+        if not len(polygons):
+            continue
+        owners = labels_under(polygons, shown, col0, row0)
+        order = np.argsort(owners, kind="stable")
+        firsts = np.flatnonzero(np.diff(owners[order], prepend=-1))
+        for part in np.split(order, firsts[1:]):
+            label = int(owners[part[0]])
+            if label > 0:
+                several = [polygons[index] for index in part]
+                yield label, several[0] if len(several) == 1 else MultiPolygon(several)
 
 
-def _beside(own: np.ndarray) -> np.ndarray:
-    """Pixels that touch the object: farther ones may be parts of others that no label names."""
-    return cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+def _layers(labels: np.ndarray) -> np.ndarray:
+    """Layer of each label, from 1 on (0 for no label): neighbours, corner to corner too, are in different ones."""
+    count = int(labels.max(initial=0))
+    layer = np.zeros(count + 1, np.int64)
+    beside: dict[int, set[int]] = {}
+    for one, other in _touching(labels).tolist():
+        beside.setdefault(one, set()).add(other)
+        beside.setdefault(other, set()).add(one)
+    for label in range(1, count + 1):
+        taken = {int(layer[other]) for other in beside.get(label, ())}
+        layer[label] = next(free for free in range(1, len(taken) + 2) if free not in taken)
+    return layer
+
+
+def _touching(labels: np.ndarray) -> np.ndarray:
+    """Pairs (n, 2) of different labels whose pixels meet by side or corner."""
+    found = []
+    height, width = labels.shape
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        one = labels[: height - down, max(0, -right) : width - max(0, right)]
+        other = labels[down:, max(0, right) : width + min(0, right)]
+        meet = (one != other) & (one > 0) & (other > 0)
+        found.append(np.stack([one[meet], other[meet]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
 
 
 Span = tuple[float, float, float, float]

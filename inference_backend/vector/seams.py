@@ -113,13 +113,13 @@ class SeamMerger:
         field = np.pad(
             block.astype(np.float64), [tuple(map(int, pad)) for pad in pads], mode="edge"
         )
-        x, y = _nodes(col0, block.shape[1], *pads[1]), _nodes(row0, block.shape[0], *pads[0])
+        x, y = nodes(col0, block.shape[1], *pads[1]), nodes(row0, block.shape[0], *pads[0])
         if len(x) < 2 or len(y) < 2:
             return
         polygons = contours(field, x, y, self._threshold)
         if not len(polygons):
             return
-        owners = _labels_at(polygons, labels, col0, row0)
+        owners = labels_under(polygons, labels, col0, row0)
         rounded = shapely.transform(polygons, lambda xy: np.round(xy * _GRID) / _GRID)
         for polygon, label in zip(rounded, owners.tolist()):
             if label >= 0:
@@ -194,8 +194,11 @@ class SeamMerger:
         return [area for area in map(self._areas.pop, closed) if area.polygons]
 
 
-def _labels_at(polygons: np.ndarray, labels: np.ndarray, col0: int, row0: int) -> np.ndarray:
-    """The label under each polygon: its first vertex lies on the line between a pixel inside and one outside."""
+def labels_under(polygons: np.ndarray, labels: np.ndarray, col0: int, row0: int) -> np.ndarray:
+    """The label under each contour: its first vertex lies on the line between a pixel inside and one outside.
+
+    `labels` (h, w) begin at (`col0`, `row0`), and are less outside than inside.
+    """
     firsts = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(polygons), 0))
     x, y = firsts[:, 0] - col0 - 0.5, firsts[:, 1] - row0 - 0.5
     found = np.full(len(polygons), -1, np.int64)
@@ -208,7 +211,7 @@ def _labels_at(polygons: np.ndarray, labels: np.ndarray, col0: int, row0: int) -
     return found
 
 
-def _nodes(first: int, count: int, pad_before: bool, pad_after: bool) -> np.ndarray:
+def nodes(first: int, count: int, pad_before: bool, pad_after: bool) -> np.ndarray:
     """Centres of `count` pixels, and the outer edges where the field ends there."""
     centres = first + np.arange(count) + 0.5
     before = [float(first)] if pad_before else []

@@ -394,8 +394,8 @@ def test_a_palette_of_depths_and_bands(tmp_path):
 
 
 def test_one_band_is_looked_at_in_grey_and_says_so(tmp_path):
-    grey = np.full((1, 200, 200), 200, np.uint8)
-    grey[:, 50:90, 50:90] = 122
+    grey = np.full((1, 200, 200), 20, np.uint8)
+    grey[:, 50:90, 50:90] = 153
     write_tif(tmp_path / "a.tif", grey)
     result = answered(tmp_path, text="roads")
     assert result["count"] == 1

@@ -27,7 +27,7 @@ COLOURS = {
     "building": (200, 40, 30),
     "pool": (30, 60, 210),
     "tree": (40, 150, 50),
-    "road": (120, 120, 125),
+    "road": (150, 150, 160),
     "water": (10, 30, 90),
 }
 _MEANT = {"red": "building", "blue": "pool", "green": "tree"}
