@@ -35,7 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     register = _named(
         _action(actions, "register", _register, "use a checkpoint that is already on this machine")
     )
-    register.add_argument("path", metavar="PATH", type=Path, help="a SAM .pth, or a .safetensors")
+    register.add_argument(
+        "path",
+        metavar="PATH",
+        type=Path,
+        help="a SAM or CLIP checkpoint, a .safetensors, or the folder of a UniGeoSeg",
+    )
 
 
 def _action(
@@ -121,10 +126,13 @@ def _remove(args: argparse.Namespace) -> int:
 
 def _register(args: argparse.Namespace) -> int:
     from inference_backend.models import registry
+    from inference_backend.models.families import is_folder_of_weights
     from inference_backend.weights import store
 
     path = args.path.expanduser()
-    if path.is_file() and path.suffix.lower() in store.CHECKPOINT_SUFFIXES:
+    if is_folder_of_weights(path) or (
+        path.is_file() and path.suffix.lower() in store.CHECKPOINT_SUFFIXES
+    ):
         # A wrong file is refused now and not at the first click.
         registry.check_file(args.name, path)
     path = store.register(args.name, path)

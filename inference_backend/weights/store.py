@@ -76,7 +76,9 @@ def registered() -> dict[str, Path]:
 
 
 def register(name: str, path: Path) -> Path:
-    """Remember `path` under `name` (a catalogue name or a new one); returns the absolute path."""
+    """Remember `path`, a file or a folder with a `config.json`, under `name` (a catalogue name or a new one); returns the
+    absolute path.
+    """
     path = Path(path).expanduser()
     if not _NAME_PATTERN.fullmatch(name):
         raise InvalidInput(
@@ -86,9 +88,10 @@ def register(name: str, path: Path) -> Path:
         raise InvalidInput(
             f"'{name}' ships with CitySeg and cannot be replaced; register under another name."
         )
-    if not path.is_file():
+    is_folder = (path / "config.json").is_file()
+    if not path.is_file() and not is_folder:
         raise InvalidInput(f"There is no file {path}; give the path of a checkpoint.")
-    if path.suffix.lower() not in CHECKPOINT_SUFFIXES:
+    if path.suffix.lower() not in CHECKPOINT_SUFFIXES and not is_folder:
         raise InvalidInput(
             f"{path.name} is not a checkpoint; use a {', '.join(CHECKPOINT_SUFFIXES)} file."
         )
@@ -110,7 +113,7 @@ def locate(name: str) -> Path | None:
     path = registered().get(name)
     if path is None and name in entries():
         path = expected_path(entry(name))
-    return path if path is not None and path.is_file() else None
+    return path if path is not None and path.exists() else None
 
 
 def remove(name: str) -> list[str]:
