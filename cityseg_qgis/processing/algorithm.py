@@ -100,8 +100,11 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
                     _check_folder(self.parameterAsFileOutput(parameters, name, context))
             self.prepare_more(parameters, context, feedback)
         except CitySegError as error:
-            raise _told(error, feedback) from error
-        return True
+            told = _told(error, feedback)
+        else:
+            return True
+        del parameters, context, feedback
+        raise told
 
     def prepare_more(
         self,
@@ -122,7 +125,11 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
             with BackendSession(feedback) as backend:
                 return self.run_with(backend, self._with_names(parameters), context, feedback)
         except CitySegError as error:
-            raise _told(error, feedback) from error
+            told = _told(error, feedback)
+        # QGIS never lets go of an exception, nor the exception of this frame (nor of a cause): the context in it would keep the
+        # run's layers and files open.
+        del parameters, context, feedback
+        raise told
 
     def run_with(
         self,

@@ -91,9 +91,15 @@ class BackendSession:
         self._outcome = None
         self._request_id = self._client.request(method, params)
         self._wait()
-        if isinstance(self._outcome, CitySegError):
-            raise self._outcome
-        return self._outcome
+        outcome, self._outcome = self._outcome, None
+        if not isinstance(outcome, CitySegError):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            # An error holds this frame by its traceback: held by it in turn, both would keep the algorithm's context alive
+            # until Python's collector finds them, in whatever thread.
+            del outcome
 
     def _wait(self) -> None:
         """Run an event loop of this thread until there is an outcome."""

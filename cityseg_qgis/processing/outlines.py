@@ -121,6 +121,10 @@ def write_outlines(
             _add(sink, batch)
             batch = []
     _add(sink, batch)
+    layer = context.getMapLayer(destination)
+    if layer is not None and layer.crs() != source.crs:
+        # A memory layer without a CRS is given WGS 84 by QGIS.
+        layer.setCrs(source.crs)
     if "class" in fields and context.willLoadLayerOnCompletion(destination):
         context.layerToLoadOnCompletionDetails(destination).setPostProcessor(_style)
     return destination, count
