@@ -260,7 +260,7 @@ def test_a_place_has_the_same_outlines_whatever_area_and_tiles(tmp_path):
         np.moveaxis(crowded(420, 560, 9).rgb, 2, 0),
         Affine(0.3, 0, 5e5, 0, -0.3, 5e6),
     )
-    asked = {"classes": ["roads", "buildings", "pools"]}
+    asked = {"classes": ["roads", "buildings", "pools"], "options": {"min_area_m2": 4}}
     one, other, whole = (answered(tmp_path, tile, **asked) for tile in (128, 200, 1024))
     part = rectangle(500_040, 4_999_900, 500_110, 4_999_970)
     some = answered(tmp_path, 128, **asked, area={"bounds": list(part.bounds)})

@@ -154,13 +154,12 @@ def test_a_cancel_ends_it_and_what_was_found_has_been_told(tmp_path_factory, tmp
         params = {"source": source(path), "text": "buildings", "out": str(out)}
         request_id = wire.send("segment", params)
         began = time.monotonic()
-        while not any("Tile 10 " in str(note.params) for note in wire.notifications):
+        while not partials(wire, request_id):
             assert time.monotonic() - began < PATIENCE_S
             time.sleep(0.02)
         assert wire.ask("cancel", {"id": request_id})["cancelled"] is True
         gate.touch()
         error = wire.wait(request_id)
         assert error.code == codes.CANCELLED
-        assert len(partials(wire, request_id)) > 0
         assert not out.exists()
         assert wire.ask("segment", {"source": source(path), "text": "ships"})["count"] == 0

@@ -1,4 +1,4 @@
-"""The real process with the model of colour words. COLOUR_GATE names a file for which every tile but the first ten waits."""
+"""The real process with the model of colour words. COLOUR_GATE names a file for which every tile but the first twenty waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ stdio.reserve()
 from inference_backend.commands.serve import main  # noqa: E402
 from inference_backend.models import registry  # noqa: E402
 
-_FREE_TILES = 10
+_FREE_TILES = 20
 
 
 def colour_model(name: str = "", device: str = "auto"):
