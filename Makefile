@@ -26,8 +26,8 @@ env: system ## make the backend's environment (.venv) with the cityseg command
 qgis-env: system ## make the environment for QGIS's tests (.qgis-venv) on QGIS's own Python
 	@$(PYTHON) scripts/setup_env.py qgis $(if $(WHEELS),--wheels "$(WHEELS)")
 
-demo: env qgis-env ## prompts to a saved layer in real QGIS; RASTER=file.tif PROMPTS=file.geojson for your own
-	@$(PY) scripts/demo.py $(if $(RASTER),--raster "$(RASTER)") $(if $(PROMPTS),--prompts "$(PROMPTS)")
+demo: env qgis-env ## prompts and words to saved layers in real QGIS; RASTER=file.tif PROMPTS=file.geojson TEXT="..." for your own
+	@$(PY) scripts/demo.py $(if $(RASTER),--raster "$(RASTER)") $(if $(PROMPTS),--prompts "$(PROMPTS)") $(if $(TEXT),--text "$(TEXT)")
 
 qgis: env qgis-env ## open desktop QGIS with the plugin in a profile of its own and the demo project
 	@$(PY) scripts/open_qgis.py

@@ -1,9 +1,10 @@
-"""`make demo`: prompts on a raster, through the plugin in real QGIS, to a saved layer and a picture.
+"""`make demo`: prompts and words on a raster, through the plugin in real QGIS, to saved layers and a picture.
 
-    .venv/bin/python scripts/demo.py [--raster FILE --prompts FILE] [--out FOLDER]
+    .venv/bin/python scripts/demo.py [--raster FILE --prompts FILE [--text WORDS]] [--out FOLDER]
 
-Leaves buildings.gpkg, buildings.shp, result.png and demo.qgz in demo/. Without arguments it makes a scene with
-exact truth first (scene.tif, prompts.geojson, truth.gpkg), and the table gains the IoU against it.
+Leaves buildings.gpkg, buildings.shp, result.png and demo.qgz in demo/, and what the words found as found.gpkg and found.shp.
+Without arguments it makes a scene with exact truth first (scene.tif, prompts.geojson, truth.gpkg), and the table gains the
+IoU against it.
 """
 
 from __future__ import annotations
@@ -28,14 +29,11 @@ from inference_backend.errors import CitySegError, InvalidInput, ResourceProblem
 
 QGIS_PYTHON = os.environ.get("QGIS_PYTHON", "/usr/bin/python3")
 RESULTS = ("buildings.gpkg", "buildings.shp", "result.png", "demo.qgz")
-_MADE = (
-    *RESULTS,
-    "buildings.dbf",
-    "buildings.shx",
-    "buildings.prj",
-    "buildings.cpg",
-    "prompts.gpkg",
+FOUND = ("found.gpkg", "found.shp")
+_SIDE_FILES = tuple(
+    f"{name}.{suffix}" for name in ("buildings", "found") for suffix in ("dbf", "shx", "prj", "cpg")
 )
+_MADE = (*RESULTS, *FOUND, *_SIDE_FILES, "prompts.gpkg")
 _SCENE = ("scene.tif", "scene.tif.aux.xml", "prompts.geojson", "truth.gpkg")
 MARK = "@cityseg "
 _HEAD = ("object", "class", "prompts", "area m²", "score", "ms", "IoU")
@@ -49,12 +47,13 @@ def main() -> int:
     parser.add_argument(
         "--prompts", type=Path, help="prompts for it: GeoJSON, GeoPackage or Shapefile"
     )
+    parser.add_argument("--text", help="what to find in it, in words")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "demo", help="folder for the results (default: demo)"
     )
     args = parser.parse_args()
     try:
-        return run(args.raster, args.prompts, args.out.resolve())
+        return run(args.raster, args.prompts, args.text, args.out.resolve())
     except CitySegError as error:
         sys.stderr.write(f"demo: {error.user_message}\n")
         return error.exit_code
@@ -63,8 +62,8 @@ def main() -> int:
         return 130
 
 
-def run(raster: Path | None, prompts: Path | None, out: Path) -> int:
-    """The whole demo; raises CitySegError."""
+def run(raster: Path | None, prompts: Path | None, text: str | None, out: Path) -> int:
+    """The whole demo; raises CitySegError. Without `text`, a raster of one's own is asked nothing in words."""
     if (raster is None) != (prompts is None):
         missing = "PROMPTS" if prompts is None else "RASTER"
         raise InvalidInput(
@@ -75,9 +74,9 @@ def run(raster: Path | None, prompts: Path | None, out: Path) -> int:
     truth = None
     if raster is None or prompts is None:
         _say("making a scene with exact truth")
-        from demo_scene import write_scene
+        from demo_scene import WORDS, write_scene
 
-        files = write_scene(out)
+        files, text = write_scene(out), text or WORDS
         raster, prompts, truth = files.raster, files.prompts, files.truth
     from demo_prompts import read_objects
 
@@ -91,10 +90,12 @@ def run(raster: Path | None, prompts: Path | None, out: Path) -> int:
         "prompts": str(out / "prompts.gpkg"),
         "out": str(out),
         "objects": objects,
+        "words": text or "",
     }
     job_file = plugins / "job.json"
     job_file.write_text(json.dumps(job), encoding="utf-8")
-    return _report(_in_qgis(plugins, job_file), _Truth(truth), out)
+    promised = (*RESULTS, *FOUND) if text else RESULTS
+    return _report(_in_qgis(plugins, job_file), _Truth(truth), out, promised)
 
 
 def _check_qgis() -> None:
@@ -182,8 +183,10 @@ class _Truth:
         return answer.intersection(truth).area / union if union else None
 
 
-def _report(events: Iterator[dict[str, Any]], truth: _Truth, out: Path) -> int:
-    """Print the table as the answers come, then where the files are."""
+def _report(
+    events: Iterator[dict[str, Any]], truth: _Truth, out: Path, promised: tuple[str, ...]
+) -> int:
+    """Print the table as the answers come, then what the words found, then where the files are."""
     ious: list[float] = []
     failed = 0
     for event in events:
@@ -214,6 +217,8 @@ def _report(events: Iterator[dict[str, Any]], truth: _Truth, out: Path) -> int:
         elif kind == "object_failed":
             failed += 1
             sys.stdout.write(f"{event['number']:>6}  {event['text']}\n")
+        elif kind == "words":
+            _tell_words(event)
         elif kind == "failed":
             raise ResourceProblem(event["text"], event.get("detail", ""))
         sys.stdout.flush()
@@ -221,13 +226,22 @@ def _report(events: Iterator[dict[str, Any]], truth: _Truth, out: Path) -> int:
         sys.stdout.write(
             f"mean IoU against the truth: {sum(ious) / len(ious):.3f} ({len(ious)} objects)\n"
         )
-    absent = [name for name in RESULTS if not (out / name).is_file()]
+    absent = [name for name in promised if not (out / name).is_file()]
     if absent:
         raise ResourceProblem(
             f"The demo ended without {', '.join(absent)}; see {ROOT / 'build' / 'demo' / 'qgis.log'}."
         )
-    sys.stdout.write("\n".join(f"wrote {_short(out / name)}" for name in RESULTS) + "\n")
+    sys.stdout.write("\n".join(f"wrote {_short(out / name)}" for name in promised) + "\n")
     return 1 if failed else 0
+
+
+def _tell_words(event: dict[str, Any]) -> None:
+    """What was asked in words, and what came of it."""
+    count = event["count"]
+    sys.stdout.write(
+        f"in words: “{event['words']}”\n  {event['answer']}\n  {event['understood']}\n"
+        f"  {count} feature{'' if count == 1 else 's'} in {event['seconds']:.1f} s\n"
+    )
 
 
 def _area(event: dict[str, Any]) -> str:

@@ -34,15 +34,20 @@ _MM = QgsUnitTypes.LayoutUnit.LayoutMillimeters
 _PAGE_MM, _MAP_MM, _EDGE_MM, _DPI = (268, 243), (200, 200), 8, 150
 
 
-def draw(project, raster, outlines, prompts_file, out):
-    """Style the layers, export result.png and save demo.qgz. Raises `SaveProblem`."""
+def draw(project, raster, outlines, found, words, prompts_file, out):
+    """Style the layers, export result.png and save demo.qgz. `found` may be None. Raises `SaveProblem`."""
     _style_outlines(outlines)
     prompts = _prompt_layers(project, prompts_file)
+    if found is not None:
+        _style_found(found)
     project.layerTreeRoot().setHasCustomLayerOrder(True)
-    order = [*prompts, outlines, raster]
+    order = [*prompts, outlines, *([] if found is None else [found]), raster]
     project.layerTreeRoot().setCustomLayerOrder(order)
     view = _view(raster.extent(), [outlines, *prompts])
-    layout = _layout(project, raster, outlines, order, view)
+    title = f"CitySeg: {outlines.featureCount()} objects from prompts"
+    if found is not None:
+        title += f", {found.featureCount()} from “{words}”"
+    layout = _layout(project, raster, title, order, view)
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = _DPI
     picture = out / "result.png"
@@ -81,6 +86,15 @@ def _style_outlines(layer):
     label.placement = QgsPalLayerSettings.Placement.OutsidePolygons
     layer.setLabeling(QgsVectorLayerSimpleLabeling(label))
     layer.setLabelsEnabled(True)
+
+
+def _style_found(layer):
+    """What the words found, below the prompted outlines and in another colour."""
+    symbol = QgsFillSymbol.createSimple(
+        {"color": "0,190,255,60", "outline_color": "0,190,255,255", "outline_width": "0.5"}
+    )
+    layer.setRenderer(QgsSingleSymbolRenderer(symbol))
+    layer.setName("Found in words")
 
 
 def _prompt_layers(project, path: Path):
@@ -149,13 +163,13 @@ def _within(middle, side, low, high):
     return min(max(middle, low + side / 2), high - side / 2)
 
 
-def _layout(project, raster, outlines, order, view):
+def _layout(project, raster, title, order, view):
     layout = QgsPrintLayout(project)
     layout.initializeDefaults()
     layout.setName("Demo")
     layout.pageCollection().page(0).setPageSize(QgsLayoutSize(QSizeF(*_PAGE_MM), _MM))
     crs = raster.crs().authid() or "no CRS"
-    _label(layout, f"CitySeg: {outlines.featureCount()} objects from prompts", 16, 6, True)
+    _label(layout, title, 16, 6, True)
     _label(layout, f"{raster.name()}   {crs}   prompts and outlines drawn by QGIS", 9, 15, False)
     picture = QgsLayoutItemMap(layout)
     picture.attemptMove(QgsLayoutPoint(_EDGE_MM, 24, _MM))

@@ -1,8 +1,8 @@
-"""Runs in QGIS's own Python for `make demo`: every object through the plugin's own code and the real child process.
+"""Runs in QGIS's own Python for `make demo`: prompts and words through the plugin's own code and the real child process.
 
     python3 demo_qgis.py PLUGIN_FOLDER JOB_FILE
 
-Prints events, one a line: note, begin, object, object_failed, failed, done.
+Prints events, one a line: note, begin, object, object_failed, words, failed, done.
 """
 
 import json
@@ -24,6 +24,8 @@ from cityseg_qgis.core.preview import read_answer
 from cityseg_qgis.core.prompts import Prompt, summary
 from cityseg_qgis.core.session import PromptSession
 from cityseg_qgis.core.source import describe
+from cityseg_qgis.core.text_answer import read_text_answer
+from cityseg_qgis.core.text_request import TextRequest
 from cityseg_qgis.errors import CitySegError
 from cityseg_qgis.protocol import codes
 
@@ -118,6 +120,31 @@ def report(backend, raster, layer, job):
         )  # fmt: skip
 
 
+def search(backend, raster, words, file, project):
+    """Find in the whole raster what the words mean; returns the saved layer of it."""
+    source, began = describe(raster), time.monotonic()
+    answer = read_text_answer(
+        backend.ask(codes.SEGMENT, TextRequest(words).to_wire(source, "default-2d")), source
+    )
+    seconds = time.monotonic() - began
+    layer = target.new_geopackage_table(file, "found", raster.crs(), project)
+    result.accept_found(
+        layer, [(found.geometry, _provenance(found.values)) for found in answer.found], raster.crs()
+    )
+    layer.commitChanges()
+    tell(
+        "words", words=words, answer=answer.answer, understood=answer.sentence, seconds=seconds,
+        count=layer.featureCount(),
+    )  # fmt: skip
+    return layer
+
+
+def _provenance(values):
+    """The backend's attributes of a found object, but for those that follow from its outline."""
+    names = ("score", "prompt", "model", "weights", "source", "task", "why")
+    return Provenance(values.get("class", ""), **{k: values[k] for k in names if k in values})
+
+
 def run(job):
     """The demo in QGIS; what it raises is told by `main`."""
     project = QgsProject.instance()
@@ -139,12 +166,18 @@ def run(job):
         tell("note", text=f"segmenting {len(job['objects'])} objects with {default['title']}")
         tell("begin")
         report(backend, raster, layer, job)
+        found = None
+        if job["words"]:
+            tell("note", text="asking in words")
+            found = search(backend, raster, job["words"], out / "found.gpkg", project)
     finally:
         backend.client.shutdown()
     layer.commitChanges()
     save.save_layer(layer, out / "buildings.shp")
+    if found is not None:
+        save.save_layer(found, out / "found.shp")
     tell("note", text="drawing the picture")
-    draw(project, raster, layer, Path(job["prompts"]), out)
+    draw(project, raster, layer, found, job["words"], Path(job["prompts"]), out)
 
 
 def main():

@@ -19,6 +19,8 @@ from inference_backend.evaluation.metrics import centre_click
 from inference_backend.training.scenes import Scene, make_scene, make_truth_polygons
 
 SEED, SIZE_PX, GSD_M = 9010, 1280, 0.2
+# What the demo asks of its scene.
+WORDS = "buildings with a red roof larger than 100 m²"
 CRS = "EPSG:32631"
 TRANSFORM = Affine(GSD_M, 0, 448_000, 0, -GSD_M, 5_412_000)
 TRUTH_CLASSES = ("building", "solar array", "pool", "car", "tree")

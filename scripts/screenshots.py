@@ -1,7 +1,7 @@
-"""Opens desktop QGIS under Xvfb with the plugin and a scene, prompts with real mouse events, and saves the pictures
-of the documentation: docs/img/dock.png, preview.png, accepted.png.
+"""Opens desktop QGIS under Xvfb with the plugin and a scene, prompts and asks with real mouse and key events, and saves
+the pictures of the documentation: docs/img/dock.png, preview.png, accepted.png, refer.png, review.png, ask.png, processing.png.
 
-.venv/bin/python scripts/screenshots.py [--out FOLDER] [--raster FILE]
+.venv/bin/python scripts/screenshots.py [--out FOLDER] [--raster FILE] [--only prompts|words|processing]
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ import qgis_profile  # noqa: E402
 import stage  # noqa: E402
 
 FOLDER = stage.ROOT / "build" / "screenshots"
-PICTURES = ("dock.png", "preview.png", "accepted.png")
-TIMEOUT_S = 300
+PICTURES = {
+    "prompts": ("dock.png", "preview.png", "accepted.png"),
+    "words": ("refer.png", "review.png", "ask.png"),
+    "processing": ("processing.png",),
+}
+TIMEOUT_S = 900
 # Large enough for the dock beside a map, small enough for a page.
-SCREEN = "1500x940x24"
+SCREEN = "1600x1000x24"
 
 
 def main() -> int:
@@ -30,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=stage.ROOT / "docs" / "img")
     parser.add_argument("--raster", type=Path, help="another image than the generated scene")
+    parser.add_argument("--only", choices=tuple(PICTURES), help="these pictures alone")
     parser.add_argument("--python", type=Path, default=stage.ROOT / ".venv" / "bin" / "python")
     args = parser.parse_args()
     qgis_profile.remove_profile(FOLDER)
@@ -39,14 +44,16 @@ def main() -> int:
     stage.link_plugin(plugins)
     raster, prompts = _scene(args.raster)
     args.out.mkdir(parents=True, exist_ok=True)
-    for name in PICTURES:
+    parts = [args.only] if args.only else list(PICTURES)
+    pictures = [name for part in parts for name in PICTURES[part]]
+    for name in pictures:
         (args.out / name).unlink(missing_ok=True)
-    answer = _run_qgis(raster, prompts, args.out, args.python)
-    missing = [name for name in PICTURES if not (args.out / name).is_file()]
+    answer = _run_qgis(raster, prompts, args.out, args.python, parts)
+    missing = [name for name in pictures if not (args.out / name).is_file()]
     if missing:
         sys.stderr.write(f"QGIS ended with {answer} and left no {', '.join(missing)}.\n")
         return 1
-    sys.stdout.write(f"wrote {', '.join(str(args.out / name) for name in PICTURES)}\n")
+    sys.stdout.write(f"wrote {', '.join(str(args.out / name) for name in pictures)}\n")
     return 0
 
 
@@ -59,7 +66,7 @@ def _scene(raster: Path | None) -> tuple[Path, Path | None]:
     return files.raster, files.prompts
 
 
-def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path) -> int:
+def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path, parts: list[str]) -> int:
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("QGIS_", "CITYSEG_"))},
         "QT_QPA_PLATFORM": "xcb",
@@ -69,6 +76,7 @@ def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path) -> in
         "CITYSEG_SHOT_RASTER": str(raster),
         "CITYSEG_SHOT_PROMPTS": str(prompts or ""),
         "CITYSEG_SHOT_OUT": str(out.resolve()),
+        "CITYSEG_SHOT_PARTS": ",".join(parts),
     }
     qgis = [
         "qgis", "--nologo", "--noversioncheck", "--profiles-path", str(FOLDER), "--profile", qgis_profile.PROFILE,

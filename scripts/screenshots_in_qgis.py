@@ -1,4 +1,4 @@
-"""Runs inside desktop QGIS (--code): prompts as a user does, with mouse events, and takes the pictures."""
+"""Runs inside desktop QGIS (--code): prompts and asks as a user does, with mouse and keys, and takes the pictures."""
 
 import json
 import os
@@ -17,8 +17,10 @@ from qgis.utils import iface
 RASTER = os.environ["CITYSEG_SHOT_RASTER"]
 PROMPTS = os.environ["CITYSEG_SHOT_PROMPTS"]
 OUT = Path(os.environ["CITYSEG_SHOT_OUT"])
-WAIT_MS = 90_000
-SIZE = (1440, 880)
+PARTS = os.environ["CITYSEG_SHOT_PARTS"].split(",")
+WAIT_MS = 300_000
+SIZE = (1440, 900)
+REFER_WORDS, ASK_WORDS = "buildings with a red roof larger than 100 m²", "What gives shade in summer?"
 
 
 def wait(ms):
@@ -110,7 +112,7 @@ def prompt(canvas, feature):
 
 
 def run():
-    """Load, prompt, accept, and take the pictures."""
+    """Load, and take the pictures that are wanted."""
     tidy_window()
     layer = QgsRasterLayer(RASTER, "orthophoto")
     QgsProject.instance().addMapLayer(layer)
@@ -119,13 +121,29 @@ def run():
     plugin = qgis.utils.plugins["cityseg_qgis"]
     dock, interaction = plugin.dock, plugin.dock.panel.interaction
     dock.setUserVisible(True)
-    iface.mainWindow().resizeDocks([dock], [340], Qt.Orientation.Horizontal)
+    iface.mainWindow().resizeDocks([dock], [360], Qt.Orientation.Horizontal)
     wait(1500)
+    if "prompts" in PARTS:
+        look_at(canvas, layer, 0.66)
+        picture_prompts(canvas, dock, interaction)
+    if "words" in PARTS:
+        look_at(canvas, layer, 0.5)
+        picture_words(canvas, dock.panel)
+    if "processing" in PARTS:
+        picture_processing(layer)
+
+
+def look_at(canvas, layer, share):
+    """Show the middle of the layer."""
     extent = QgsRectangle(layer.extent())
-    extent.scale(0.66)
+    extent.scale(share)
     canvas.setExtent(extent)
     canvas.refresh()
     wait(1500)
+
+
+def picture_prompts(canvas, dock, interaction):
+    """Prompt, accept: dock.png, preview.png, accepted.png."""
     dock.panel.prompt_step.start_button.click()
     wait_for(lambda: interaction.client.state == "ready")
     grab("dock.png")
@@ -150,6 +168,61 @@ def run():
     wait(1000)
     grab("accepted.png")
     sys.stdout.write(f"{done} objects accepted\n")
+    dock.panel.prompt_step.start_button.click()
+    QgsProject.instance().removeMapLayer(interaction.target.id())
+    wait(500)
+
+
+def picture_words(canvas, panel):
+    """Refer, review, ask: refer.png, review.png, ask.png."""
+    side = panel.text_side
+    ask(panel, "refer", REFER_WORDS)
+    grab("refer.png")
+    review = side.review
+    for fid in review.open_ids()[3:5]:
+        at = review.store.features((fid,))[0].geometry().pointOnSurface().asPoint()
+        if canvas.extent().contains(at):
+            click(canvas, at.x(), at.y())
+            wait(300)
+    best = review.open_ids()[-1]
+    at = review.store.features((best,))[0].geometry().pointOnSurface().asPoint()
+    click(canvas, at.x(), at.y(), Qt.MouseButton.RightButton)
+    # So that the slider hides two, whatever the scores are.
+    least = review.store.features((review.open_ids()[2],))[0]["score"]
+    side.review_panel.slider.setValue(int(100 * least))
+    wait(1000)
+    grab("review.png")
+    side.review_panel.slider.setValue(0)
+    ask(panel, "ask", ASK_WORDS)
+    grab("ask.png")
+
+
+def ask(panel, tab, words):
+    """Type words into a tab, press Enter, wait for the answer."""
+    QTest.mouseClick(panel.tabs.buttons[tab], Qt.MouseButton.LeftButton)
+    wait(500)
+    line = panel.text_side.panels[tab].entry.line
+    line.setFocus()
+    QTest.keyClicks(line, words)
+    line.completer().popup().hide()
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    wait(200)
+    wait_for(lambda: not panel.text_side.run.busy)
+    line.completer().popup().hide()
+    wait(1500)
+
+
+def picture_processing(layer):
+    """The dialog of an algorithm: processing.png."""
+    from qgis import processing
+
+    given = {"INPUT": layer.id(), "TEXT": "buildings larger than 150 m² within 20 m of a road", "MIN_AREA": 10}
+    dialog = processing.createAlgorithmDialog("cityseg:segmentwithtext", given)
+    dialog.resize(1000, 680)
+    dialog.show()
+    wait(1500)
+    dialog.grab().save(str(OUT / "processing.png"))
+    dialog.close()
 
 
 def main():

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsGeometry, QgsPointXY, QgsProject, QgsVectorLayer
+from qgis.core import QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtGui import QColor, QImage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +49,8 @@ def test_everything_promised_is_there(own_scene):
     for name in (
         "buildings.gpkg",
         "buildings.shp",
+        "found.gpkg",
+        "found.shp",
         "result.png",
         "demo.qgz",
         "scene.tif",
@@ -77,6 +79,23 @@ def test_table_agrees_with_the_saved_layer(own_scene):
         assert feature["model"] == "default-2d"
         assert feature["source"] == "scene.tif"
         assert feature.geometry().isGeosValid()
+
+
+def test_words_find_features_that_say_what_was_asked(own_scene):
+    out, printed = own_scene
+    words = re.search(r"^in words: “(.+)”$", printed, re.M)[1]
+    count = int(re.search(r"^  (\d+) features? in [\d.]+ s$", printed, re.M)[1])
+    found = list(layer_of(out / "found.gpkg").getFeatures())
+    assert 0 < len(found) == count == layer_of(out / "found.shp").featureCount()
+    scene = QgsRasterLayer(str(out / "scene.tif"), "scene").extent().buffered(0.01)
+    for feature in found:
+        assert feature["prompt"] == words
+        assert feature["task"] == "referring"
+        assert feature["model"] == "default-2d"
+        assert feature["source"] == "scene.tif"
+        assert feature["why"]
+        assert feature.geometry().isGeosValid()
+        assert scene.contains(feature.geometry().boundingBox())
 
 
 def test_printed_iou_is_that_of_the_files(own_scene):
@@ -119,6 +138,7 @@ def test_picture_shows_image_outlines_and_prompts(own_scene):
         for y in range(0, picture.height(), 2)
     }
     assert QColor(255, 214, 0).name() in seen  # outlines
+    assert QColor(0, 190, 255).name() in seen  # what the words found
     assert QColor(0, 220, 90).name() in seen  # prompts that add
     assert QColor(240, 40, 60).name() in seen  # prompts that remove
     assert len(seen) > 5000  # the photograph
@@ -130,7 +150,7 @@ def test_project_opens_with_all_layers(own_scene):
     assert project.read(str(out / "demo.qgz"))
     layers = list(project.mapLayers().values())
     assert all(layer.isValid() for layer in layers)
-    assert {"scene", "Segmented objects", "Clicks"} <= {layer.name() for layer in layers}
+    assert {"scene", "Segmented objects", "Found in words", "Clicks"} <= {layer.name() for layer in layers}
     assert [layout.name() for layout in project.layoutManager().layouts()] == ["Demo"]
     project.clear()
 
