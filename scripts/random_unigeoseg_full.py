@@ -42,13 +42,15 @@ def random_full(shapes: FullShapes, dtype: torch.dtype = torch.float32, seed: in
     """A network whose weights let every part matter, ready to answer."""
     torch.manual_seed(seed)
     net = build(shapes).to(dtype).to_empty(device="cpu")
+    net.pixel_decoder.float()
+    net.mask_decoder.float()
     fill_buffers(net)
     for name, parameter in net.named_parameters():
         if parameter.ndim >= 2:
             parameter.normal_(std=parameter[0].numel() ** -0.5)
         else:
             parameter.fill_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
-            parameter.add_(0.02 * torch.randn(parameter.shape, dtype=dtype))
+            parameter.add_(0.02 * torch.randn_like(parameter))
     return net
 
 

@@ -97,6 +97,16 @@ def test_every_task_answers_and_each_in_its_own_way(net, seen):
     assert not torch.allclose(answers[1], answers[2])
 
 
+def test_half_precision_gives_numbers_at_the_size_of_the_image_in_the_paper():
+    """The pixel decoder gives none in bfloat16 there, and stays in float32."""
+    net = random_full(replace(SMALL, image_px=512, query_width=256, pixel_layers=6), torch.bfloat16)
+    assert net.llm.lm_head.weight.dtype == torch.bfloat16
+    with torch.inference_mode():
+        seen = net.see(torch.randn(1, 3, 512, 512).bfloat16())
+        assert all(kept.isfinite().all() for kept in seen.values())
+        assert net.answer(seen, _asked("referring")).isfinite().all()
+
+
 def test_positions_and_words_matter_where_they_should(net, seen):
     for task in TASKS:
         moved = torch.equal(

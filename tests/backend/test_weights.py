@@ -31,7 +31,10 @@ def checkpoint(tmp_path):
 
 def test_entries_to_fetch_have_all_that_a_safe_download_needs():
     fetched = [record for record in entries().values() if not record.ships]
-    assert {record.name for record in fetched} == {"sam-vit-b", "sam-vit-l", "sam-vit-h"}
+    assert {record.name for record in fetched} == {
+        *("sam-vit-b", "sam-vit-l", "sam-vit-h"),
+        *("openai-vit-b-32", "openai-vit-b-16", "openai-vit-l-14", "openai-rn50"),
+    }
     for record in fetched:
         assert urlsplit(record.url).scheme == "https"
         assert record.url.endswith("/" + record.file)

@@ -150,7 +150,7 @@ class FullUniGeoSeg(PromptableModel):
         asked = self.speech.instruction(text, task, coordinates)
 
         def run() -> Tensor:
-            seen = {n: kept.to(self.device, self._dtype) for n, kept in embedding.tensors.items()}
+            seen = {n: kept.to(self.device) for n, kept in embedding.tensors.items()}
             placed = {
                 n: value.to(self.device) if isinstance(value, Tensor) else value
                 for n, value in vars(asked).items()

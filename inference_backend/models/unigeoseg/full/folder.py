@@ -20,6 +20,7 @@ from inference_backend.models.unigeoseg.full.network import (
     FullNet,
     Instruction,
     build,
+    dtype_of,
     fill_buffers,
 )
 from inference_backend.models.unigeoseg.full.shapes import FullShapes
@@ -117,7 +118,7 @@ def load_folder(folder: Path, dtype: torch.dtype) -> tuple[FullNet, LoadReport]:
             f"another shape and {len(report.unexpected)} are unknown; {_USE}.",
             report.sentence(),
         )
-    tensors = {name: tensor.to(dtype) for name, tensor in found.tensors.items()}
+    tensors = {n: tensor.to(dtype_of(n, dtype)) for n, tensor in found.tensors.items()}
     for name in NOT_NEEDED:
         tensors.setdefault(name, torch.zeros(wanted[name], dtype=dtype))
     net.load_state_dict(tensors, assign=True)

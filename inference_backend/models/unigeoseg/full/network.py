@@ -26,6 +26,8 @@ from inference_backend.models.unigeoseg.full.parts import (
 from inference_backend.models.unigeoseg.full.shapes import FullShapes
 
 LEVELS = 3
+EXACT = ("pixel_decoder.", "mask_decoder.")
+"""Parts that stay in float32 whatever the rest is in: at the paper's size the pixel decoder gives no numbers in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class FullNet(nn.Module):
     def see(self, image: Tensor) -> dict[str, Tensor]:
         """What is kept of an image (1, 3, image_px, image_px), normalised."""
         maps = self.backbone(image).feature_maps
-        decoded = self.pixel_decoder(list(maps), output_hidden_states=False, return_dict=True)
+        exact = [found.float() for found in maps]
+        decoded = self.pixel_decoder(exact, output_hidden_states=False, return_dict=True)
         levels = {f"level{k}": level for k, level in enumerate(decoded.multi_scale_features)}
         tokens = self.connector(maps[-1])
         return {
@@ -108,7 +111,7 @@ class FullNet(nn.Module):
         understood = self.memory(self.understand(seen, asked), asked.task)
         query = self.projector(understood, seen["coarse"][0])
         levels = [seen[f"level{k}"] for k in range(LEVELS)]
-        return self.mask_decoder(query[None], levels, seen["mask_features"])[0]
+        return self.mask_decoder(query[None].float(), levels, seen["mask_features"])[0]
 
     def understand(self, seen: Mapping[str, Tensor], asked: Instruction) -> Tensor:
         """The instruction after the language model has read it beside the image: (hidden,)."""
@@ -122,6 +125,11 @@ class FullNet(nn.Module):
         hidden = self.llm.model(inputs_embeds=dialogue[None], use_cache=False).last_hidden_state
         # The query that enhances references also sums up: the released model shares it.
         return attended(self.tate.referring_query[None], hidden[0, -len(words) :])[0]
+
+
+def dtype_of(name: str, dtype: torch.dtype) -> torch.dtype:
+    """In which precision the tensor of that name is kept."""
+    return torch.float32 if name.startswith(EXACT) else dtype
 
 
 def build(shapes: FullShapes) -> FullNet:
