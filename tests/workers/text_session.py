@@ -57,7 +57,11 @@ class TextSession(Session):
         """Type and press Enter; the panel, once it is answered."""
         panel = self.open_tab(mode)
         panel.entry.line.clear()
-        QTest.keyClicks(panel.entry.line, words)
+        if words.isascii():
+            QTest.keyClicks(panel.entry.line, words)
+        else:
+            # QTest knows no keys for other letters.
+            panel.entry.set_words(words)
         QTest.keyClick(panel.entry.line, Qt.Key.Key_Return)
         self.wait()
         return panel
