@@ -104,8 +104,12 @@ class BackgroundRun:
         parameters.setdefault("OUTPUT", "memory:")
         self.ended = None
         task = QgsProcessingAlgRunnerTask(algorithm(name), parameters, self.context, self.feedback)
-        task.executed.connect(lambda ok, results: setattr(self, "ended", (ok, results)))
+        # Not by a lambda, which would hold the context for as long as QGIS holds the task.
+        task.executed.connect(self._on_executed)
         QgsApplication.taskManager().addTask(task)
+
+    def _on_executed(self, ok, results):
+        self.ended = (ok, results)
 
     def wait(self):
         """Let the event loop of this thread run until the task has ended."""
