@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsGeometry, QgsVectorLayer
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsVectorLayer,
+)
 
 from cityseg_qgis.core import attributes
-from cityseg_qgis.core.review_layer import DROPPED, KEPT, STATE, to_feature
+from cityseg_qgis.core.review_layer import DROPPED, KEPT, to_feature
 from cityseg_qgis.core.text_answer import Found
 
 # A part that was dropped on the way is this much of the object that grew out of it.
@@ -46,12 +52,10 @@ class ReviewRun:
     def whole(
         self, found: Sequence[Found], layer: QgsVectorLayer, states: Mapping[int, str]
     ) -> Exchange:
-        """As `some`, for the whole answer; what the user dropped on the way, or took out by hand, stays dropped."""
-        dropped = [
-            feature.geometry()
-            for feature in layer.getFeatures()
-            if feature.id() in set(self._own.values()) and feature[STATE] == DROPPED
-        ]
+        """As `some`, for the whole answer; what the user dropped on the way stays dropped."""
+        parts = [fid for fid in self._own.values() if states.get(fid) == DROPPED]
+        request = QgsFeatureRequest().setFilterFids(parts)
+        dropped = [feature.geometry() for feature in layer.getFeatures(request)] if parts else []
         come = [
             to_feature(
                 layer,
