@@ -46,8 +46,8 @@ def draw(project, raster, outlines, found, words, prompts_file, out):
     view = _view(raster.extent(), [outlines, *prompts])
     title = f"CitySeg: {outlines.featureCount()} objects from prompts"
     if found is not None:
-        title += f", {found.featureCount()} from “{words}”"
-    layout = _layout(project, raster, title, order, view)
+        title += f", {found.featureCount()} from words"
+    layout = _layout(project, raster, title, words, order, view)
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = _DPI
     picture = out / "result.png"
@@ -163,14 +163,15 @@ def _within(middle, side, low, high):
     return min(max(middle, low + side / 2), high - side / 2)
 
 
-def _layout(project, raster, title, order, view):
+def _layout(project, raster, title, words, order, view):
     layout = QgsPrintLayout(project)
     layout.initializeDefaults()
     layout.setName("Demo")
     layout.pageCollection().page(0).setPageSize(QgsLayoutSize(QSizeF(*_PAGE_MM), _MM))
     crs = raster.crs().authid() or "no CRS"
     _label(layout, title, 16, 6, True)
-    _label(layout, f"{raster.name()}   {crs}   prompts and outlines drawn by QGIS", 9, 15, False)
+    said = f"   “{words}”" if words else ""
+    _label(layout, f"{raster.name()}   {crs}{said}   drawn by QGIS", 9, 15, False)
     picture = QgsLayoutItemMap(layout)
     picture.attemptMove(QgsLayoutPoint(_EDGE_MM, 24, _MM))
     picture.attemptResize(QgsLayoutSize(*_MAP_MM, _MM))

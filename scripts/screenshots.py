@@ -48,10 +48,11 @@ def main() -> int:
     pictures = [name for part in parts for name in PICTURES[part]]
     for name in pictures:
         (args.out / name).unlink(missing_ok=True)
-    answer = _run_qgis(raster, prompts, args.out, args.python, parts)
+    # A QGIS each: what one part leaves open is not in the way of the next.
+    answers = [_run_qgis(raster, prompts, args.out, args.python, part) for part in parts]
     missing = [name for name in pictures if not (args.out / name).is_file()]
     if missing:
-        sys.stderr.write(f"QGIS ended with {answer} and left no {', '.join(missing)}.\n")
+        sys.stderr.write(f"QGIS ended with {answers} and left no {', '.join(missing)}.\n")
         return 1
     sys.stdout.write(f"wrote {', '.join(str(args.out / name) for name in pictures)}\n")
     return 0
@@ -66,7 +67,7 @@ def _scene(raster: Path | None) -> tuple[Path, Path | None]:
     return files.raster, files.prompts
 
 
-def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path, parts: list[str]) -> int:
+def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path, part: str) -> int:
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("QGIS_", "CITYSEG_"))},
         "QT_QPA_PLATFORM": "xcb",
@@ -76,7 +77,7 @@ def _run_qgis(raster: Path, prompts: Path | None, out: Path, python: Path, parts
         "CITYSEG_SHOT_RASTER": str(raster),
         "CITYSEG_SHOT_PROMPTS": str(prompts or ""),
         "CITYSEG_SHOT_OUT": str(out.resolve()),
-        "CITYSEG_SHOT_PARTS": ",".join(parts),
+        "CITYSEG_SHOT_PART": part,
     }
     qgis = [
         "qgis", "--nologo", "--noversioncheck", "--profiles-path", str(FOLDER), "--profile", qgis_profile.PROFILE,

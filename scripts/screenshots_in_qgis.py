@@ -17,7 +17,7 @@ from qgis.utils import iface
 RASTER = os.environ["CITYSEG_SHOT_RASTER"]
 PROMPTS = os.environ["CITYSEG_SHOT_PROMPTS"]
 OUT = Path(os.environ["CITYSEG_SHOT_OUT"])
-PARTS = os.environ["CITYSEG_SHOT_PARTS"].split(",")
+PART = os.environ["CITYSEG_SHOT_PART"]
 WAIT_MS = 300_000
 SIZE = (1440, 900)
 REFER_WORDS, ASK_WORDS = "buildings with a red roof larger than 100 m²", "What gives shade in summer?"
@@ -123,13 +123,13 @@ def run():
     dock.setUserVisible(True)
     iface.mainWindow().resizeDocks([dock], [360], Qt.Orientation.Horizontal)
     wait(1500)
-    if "prompts" in PARTS:
+    if PART == "prompts":
         look_at(canvas, layer, 0.66)
         picture_prompts(canvas, dock, interaction)
-    if "words" in PARTS:
+    if PART == "words":
         look_at(canvas, layer, 0.5)
         picture_words(canvas, dock.panel)
-    if "processing" in PARTS:
+    if PART == "processing":
         picture_processing(layer)
 
 
@@ -168,9 +168,6 @@ def picture_prompts(canvas, dock, interaction):
     wait(1000)
     grab("accepted.png")
     sys.stdout.write(f"{done} objects accepted\n")
-    dock.panel.prompt_step.start_button.click()
-    QgsProject.instance().removeMapLayer(interaction.target.id())
-    wait(500)
 
 
 def picture_words(canvas, panel):
