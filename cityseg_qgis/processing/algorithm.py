@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import (
+    QgsApplication,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -35,6 +36,8 @@ THRESHOLD, MIN_AREA, MODEL, DEVICE = "THRESHOLD", "MIN_AREA", "MODEL", "DEVICE"
 COUNT = "COUNT"
 AUTO = "auto"
 DEVICES = (AUTO, "cpu", "cuda", "mps")
+# What QGIS calls itself where there are panels and options.
+_DESKTOP = "desktop"
 # The backend refuses 0 and 1 themselves: all or nothing would be found.
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 0.01, 0.99
 
@@ -271,10 +274,9 @@ def _told(error: CitySegError, feedback: QgsProcessingFeedback) -> QgsProcessing
     """The error as Processing shows it; what only helps a report goes to the log."""
     if error.detail:
         feedback.pushDebugInfo(scrubbed(error.detail))
-    if isinstance(error, BackendUnavailable):
-        feedback.pushInfo(
-            tr("Without the desktop, set the variable {name} to a Python that has the backend's libraries.").format(
-                name=PYTHON_VARIABLE
-            )
+    sentence = error.user_message
+    if isinstance(error, BackendUnavailable) and QgsApplication.platform() != _DESKTOP:
+        sentence = tr("{sentence} (without the desktop: set the variable {variable}).").format(
+            sentence=sentence.rstrip("."), variable=PYTHON_VARIABLE
         )
-    return QgsProcessingException(error.user_message)
+    return QgsProcessingException(sentence)

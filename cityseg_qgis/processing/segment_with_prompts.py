@@ -30,7 +30,7 @@ from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
 from cityseg_qgis.processing.prompt_file import PromptFile
 from cityseg_qgis.processing.versions import SOURCE_ANY_GEOMETRY, SOURCE_POLYGON
-from cityseg_qgis.protocol import codes
+from cityseg_qgis.worker import methods
 
 PROMPTS, WORDS, CLASS, EMPTY = "PROMPTS", "TEXT", "CLASS", "EMPTY"
 # An object may be called by a name.
@@ -108,7 +108,7 @@ class SegmentWithPrompts(CitySegAlgorithm):
         if prompts is None:
             raise UnsupportedLayer(self.invalidSourceError(parameters, PROMPTS))
         try:
-            opened = backend.ask(codes.OPEN, {"source": source.wire})
+            opened = backend.ask(methods.OPEN, {"source": source.wire})
             placed = is_placed(opened)
             with OutlineFile() as file, PromptFile(
                 prompts, source, opened["transform"], placed
@@ -116,7 +116,7 @@ class SegmentWithPrompts(CitySegAlgorithm):
                 params = self._params(parameters, context, placed)
                 params.update(prompts=str(prompt_file.path), pixel=True, out=str(file.path))
                 backend.unsaid.add(params["out"])
-                result = backend.ask(codes.SEGMENT, params)
+                result = backend.ask(methods.SEGMENT, params)
                 fields = FIELDS if file.numbers_objects() else _NAMED_OBJECTS
                 destination, count = write_outlines(
                     self, parameters, OUTPUT, context, source, file.read(placed), fields

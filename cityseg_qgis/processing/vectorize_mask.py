@@ -26,7 +26,7 @@ from cityseg_qgis.processing.algorithm import (
 from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
 from cityseg_qgis.processing.versions import SOURCE_POLYGON
-from cityseg_qgis.protocol import codes
+from cityseg_qgis.worker import methods
 
 BAND, BACKGROUND, SPLIT, TOLERANCE, MIN_HOLE = "BAND", "BACKGROUND", "SPLIT", "TOLERANCE", "MIN_HOLE"
 VALUES = "VALUES"
@@ -110,7 +110,7 @@ class VectorizeMask(CitySegAlgorithm):
             with OutlineFile() as file:
                 params = {**self._params(parameters, context), "out": str(file.path)}
                 backend.unsaid.add(params["out"])
-                result = backend.ask(codes.VECTORIZE, params)
+                result = backend.ask(methods.VECTORIZE, params)
                 found = file.read(is_placed(result))
                 destination, count = write_outlines(
                     self, parameters, OUTPUT, context, source, found, FIELDS

@@ -38,7 +38,7 @@ from cityseg_qgis.processing.algorithm import (
 from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
 from cityseg_qgis.processing.versions import SOURCE_POLYGON
-from cityseg_qgis.protocol import codes
+from cityseg_qgis.worker import methods
 
 FIND = "FIND"
 ANSWER, UNDERSTOOD, PATH, PROGRAM_TEXT = "ANSWER", "UNDERSTOOD", "PATH", "PROGRAM"
@@ -95,13 +95,13 @@ class WordsAlgorithm(CitySegAlgorithm):
         params = self._params(parameters, context)
         partial = _Partial(self)
         with OutlineFile() as file:
-            opened = backend.ask(codes.OPEN, {"source": self.source.wire})
+            opened = backend.ask(methods.OPEN, {"source": self.source.wire})
             if backend.is_local:
                 # Inline, an answer ends at 64 MB: a city has more buildings.
                 params["out"] = str(file.path)
                 backend.unsaid.add(params["out"])
             try:
-                result = backend.ask(codes.SEGMENT, params, partial.add, partial.clear)
+                result = backend.ask(methods.SEGMENT, params, partial.add, partial.clear)
             except RequestCancelled:
                 return self._keep(partial.found, parameters, context, feedback)
             answer = read_text_answer(result, self.source)

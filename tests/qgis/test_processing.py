@@ -399,7 +399,7 @@ def test_without_a_backend_it_says_how_to_install_it(image, monkeypatch, tmp_pat
     done = run_in_background("segmentwithtext", INPUT=image, TEXT="red")
     assert not done.ok
     assert "not installed yet: install it from the CitySeg panel" in done.error
-    assert "CITYSEG_PYTHON" in done.feedback.said
+    assert "(without the desktop: set the variable CITYSEG_PYTHON)." in done.error
 
 
 def test_a_backend_that_does_not_start_is_said(image, monkeypatch):
