@@ -1,0 +1,7 @@
+"""Names of the backend's methods for the parts that ask the worker and never see the wire."""
+
+from __future__ import annotations
+
+from cityseg_qgis.protocol.codes import OPEN, SEGMENT, VECTORIZE
+
+__all__ = ["OPEN", "SEGMENT", "VECTORIZE"]
