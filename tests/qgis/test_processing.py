@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
-import weakref
 from pathlib import Path
 
 import pytest
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
-    QgsProcessingOutputLayerDefinition,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
@@ -24,20 +21,16 @@ from qgis.PyQt.QtCore import QThread
 
 from cityseg_qgis import settings
 from cityseg_qgis.core.frames import transform_between
-from cityseg_qgis.core.target import apply_style
 from cityseg_qgis.plugin import CitySegPlugin
 from tests.data import gdal_scenes as scenes
 from tests.data.text_scene import BLUES, REDS, things
 from tests.workers.algorithm_runs import (
     BackgroundRun,
-    Feedback,
     algorithm,
     end_runs,
-    make_context,
     run_here,
     run_in_background,
 )
-from tests.workers.client_harness import wait_until
 
 WORKER = Path(__file__).resolve().parents[1] / "workers" / "text_worker.py"
 UTM = QgsCoordinateReferenceSystem(scenes.UTM)
@@ -123,7 +116,11 @@ def test_a_text_becomes_polygons(image, run):
     assert areas(done) == of(REDS, "red")
     assert done.layer.crs() == UTM
     first = done.features[0]
-    assert (first["task"], first["prompt"], first["source"]) == ("referring", "red things", "things.tif")
+    assert (first["task"], first["prompt"], first["source"]) == (
+        "referring",
+        "red things",
+        "things.tif",
+    )
     assert first["object"] == 1
     results = done.results
     assert results["COUNT"] == len(REDS)
@@ -138,11 +135,15 @@ def test_a_text_becomes_polygons(image, run):
 def test_the_thread_is_the_algorithms_own(image):
     main = QThread.currentThread()
     assert run_here("segmentwithtext", INPUT=image, TEXT="red").feedback.threads == {main}
-    assert main not in run_in_background("segmentwithtext", INPUT=image, TEXT="red").feedback.threads
+    assert (
+        main not in run_in_background("segmentwithtext", INPUT=image, TEXT="red").feedback.threads
+    )
 
 
 def test_several_runs_at_once(image):
-    runs = [BackgroundRun("segmentwithtext", INPUT=image, TEXT=word) for word in ("red", "blue", "red")]
+    runs = [
+        BackgroundRun("segmentwithtext", INPUT=image, TEXT=word) for word in ("red", "blue", "red")
+    ]
     found = [areas(run.wait()) for run in runs]
     assert found == [of(REDS, "red"), of(BLUES, "blue"), of(REDS, "red")]
 
@@ -207,7 +208,9 @@ def test_an_extent_in_any_crs(image, asked, crs):
     corners = scenes.place(col0 - 3, row1 + 3), scenes.place(col1 + 3, row0 - 3)
     wanted = QgsRectangle(*corners[0], *corners[1])
     given = transform_between(UTM, crs).transformBoundingBox(wanted)
-    done = run_here("segmentwithtext", INPUT=image, TEXT="red", EXTENT=QgsReferencedRectangle(given, crs))
+    done = run_here(
+        "segmentwithtext", INPUT=image, TEXT="red", EXTENT=QgsReferencedRectangle(given, crs)
+    )
     bounds = QgsRectangle(*asked()["area"]["bounds"])
     assert bounds.buffered(0.1).contains(wanted)
     assert not bounds.contains(wanted.buffered(20))
@@ -216,7 +219,12 @@ def test_an_extent_in_any_crs(image, asked, crs):
 
 def test_an_extent_as_qgis_process_writes_it(image, asked):
     x, y = scenes.UTM_ORIGIN
-    run_here("segmentwithtext", INPUT=image, TEXT="red", EXTENT=f"{x},{x + 50},{y - 40},{y} [{scenes.UTM}]")
+    run_here(
+        "segmentwithtext",
+        INPUT=image,
+        TEXT="red",
+        EXTENT=f"{x},{x + 50},{y - 40},{y} [{scenes.UTM}]",
+    )
     assert asked()["area"]["bounds"] == [x, y - 40, x + 50, y]
 
 
@@ -235,9 +243,14 @@ def test_an_image_without_georeference(provider, asked, tmp_path):
     assert areas(done) == of(REDS, "red", 1.0)
     assert not done.layer.crs().isValid()
     col0, row0, col1, row1 = REDS[0]
-    assert any(f.geometry().boundingBox() == QgsRectangle(col0, -row1, col1, -row0) for f in done.features)
+    assert any(
+        f.geometry().boundingBox() == QgsRectangle(col0, -row1, col1, -row0) for f in done.features
+    )
     done = run_here(
-        "segmentwithtext", INPUT=str(plain), TEXT="red", EXTENT=f"{col0 - 2},{col1 + 2},{-row1 - 2},{-row0 + 2}"
+        "segmentwithtext",
+        INPUT=str(plain),
+        TEXT="red",
+        EXTENT=f"{col0 - 2},{col1 + 2},{-row1 - 2},{-row0 + 2}",
     )
     assert asked()["area"]["bounds"] == [col0 - 2, row0 - 2, col1 + 2, row1 + 2]
     assert areas(done) == of(REDS[:1], "red", 1.0)
@@ -261,7 +274,11 @@ def test_a_layer_of_the_project_with_its_renderer(image, asked):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("segmentwithtext", {"TEXT": "  "}), ("segmentwithreasoning", {"QUESTION": ""}), ("segmentwithtext", {})],
+    [
+        ("segmentwithtext", {"TEXT": "  "}),
+        ("segmentwithreasoning", {"QUESTION": ""}),
+        ("segmentwithtext", {}),
+    ],
 )
 def test_empty_words_are_said_with_an_example(image, name, words):
     done = run_here(name, INPUT=image, **words)
@@ -314,112 +331,3 @@ def test_files(image, tmp_path, suffix):
     assert run_in_background("segmentwithtext", INPUT=image, TEXT="red", OUTPUT=str(out)).ok
     layer = QgsVectorLayer(str(out), "out", "ogr")
     assert sorted(f["class"] for f in layer.getFeatures()) == ["red"] * len(REDS)
-
-
-def test_nothing_found_is_an_answer(image):
-    done = run_here("segmentwithtext", INPUT=image, TEXT="green")
-    assert done.ok
-    assert done.features == []
-    assert done.results["COUNT"] == 0
-    assert "nothing of that here" in done.results["ANSWER"]
-
-
-def test_an_unknown_word_is_warned_of(image):
-    done = run_here("segmentwithtext", INPUT=image, TEXT="red flobs")
-    assert "“flobs” is not known; the nearest that is: red, blue." in done.feedback.warnings
-
-
-@pytest.mark.parametrize("tiles", ["0", "3"])
-def test_a_cancel_ends_the_run_and_keeps_what_was_found(image, gate, tmp_path, tiles):
-    gate.write_text(tiles)
-    out = tmp_path / "out.gpkg"
-    running = BackgroundRun("segmentwithtext", INPUT=image, TEXT="red, blue", OUTPUT=str(out))
-    wait_until(lambda: running.feedback.texts and running.feedback.percent >= 25 * int(tiles))
-    running.feedback.cancel()
-    done = running.wait()
-    assert not done.ok
-    if tiles == "0":
-        assert not out.exists()
-        return
-    kept = QgsVectorLayer(str(out), "kept", "ogr").featureCount()
-    assert 0 < kept < len(REDS) + len(BLUES)
-    assert f"({kept}) is in {out}" in done.feedback.said
-
-
-def test_a_cancel_in_the_main_thread(image, gate):
-    gate.write_text("2")
-    feedback = Feedback(cancel_at=50)
-    done = run_here("segmentwithtext", feedback, INPUT=image, TEXT="red, blue")
-    assert done.results["COUNT"] == len(done.features)
-    assert "Cancelled: what was found until then" in feedback.said
-
-
-def test_a_run_that_is_cancelled_before_it_begins_starts_nothing(image, tmp_path):
-    (tmp_path / "asked.json").unlink(missing_ok=True)
-    feedback = Feedback()
-    feedback.cancel()
-    run_here("segmentwithtext", feedback, INPUT=image, TEXT="red")
-    assert not (tmp_path / "asked.json").exists()
-
-
-def test_a_process_that_dies_is_started_again_and_nothing_is_counted_twice(image, gate, monkeypatch, tmp_path):
-    """It dies after the first tile; the cancel comes in the second life, after two tiles."""
-    monkeypatch.setenv("TEXT_DIE", str(tmp_path / "died"))
-    gate.write_text("2")
-    running = BackgroundRun(
-        "segmentwithtext", INPUT=image, TEXT="red, blue", OUTPUT=str(tmp_path / "out.gpkg")
-    )
-    wait_until(lambda: running.feedback.percent >= 50)
-    running.feedback.cancel()
-    running.wait()
-    assert (tmp_path / "died").exists()
-    layer = QgsVectorLayer(str(tmp_path / "out.gpkg"), "kept", "ogr")
-    shapes = [f.geometry().asWkt() for f in layer.getFeatures()]
-    assert len(shapes) == len(set(shapes)) > 0
-
-
-@pytest.mark.parametrize("words", ["red", "a contradiction"])
-def test_nothing_is_left_to_pythons_collector(image, words):
-    """It may run in any thread, and layers and processes may end in their own only."""
-    gc.collect()
-    gc.disable()
-    try:
-        done = run_in_background("segmentwithtext", Feedback(cancel_at=50), INPUT=image, TEXT=words)
-        context = weakref.ref(done.context)
-        del done
-        assert context() is None
-    finally:
-        gc.enable()
-
-
-def test_without_a_backend_it_says_how_to_install_it(image, monkeypatch, tmp_path):
-    monkeypatch.delenv("CITYSEG_COMMAND")
-    monkeypatch.delenv("CITYSEG_PYTHON", raising=False)
-    monkeypatch.setenv("CITYSEG_HOME", str(tmp_path / "empty"))
-    done = run_in_background("segmentwithtext", INPUT=image, TEXT="red")
-    assert not done.ok
-    assert "not installed yet: install it from the CitySeg panel" in done.error
-    assert "(without the desktop: set the variable CITYSEG_PYTHON)." in done.error
-
-
-def test_a_backend_that_does_not_start_is_said(image, monkeypatch):
-    monkeypatch.setenv("CITYSEG_COMMAND", f"{sys.executable} -I -c pass")
-    done = run_in_background("segmentwithtext", INPUT=image, TEXT="red")
-    assert not done.ok
-    assert "before it was ready" in done.error
-
-
-def test_a_loaded_result_gets_our_look(image):
-    context, feedback = make_context(), Feedback()
-    target = QgsProcessingOutputLayerDefinition("memory:", QgsProject.instance())
-    results, ok = algorithm("segmentwithtext").run(
-        {"INPUT": image, "TEXT": "red", "OUTPUT": target}, context, feedback
-    )
-    assert ok
-    layer = context.getMapLayer(results["OUTPUT"])
-    plain = layer.renderer().symbol().dump()
-    loading = context.layerToLoadOnCompletionDetails(results["OUTPUT"])
-    loading.postProcessor().postProcessLayer(layer, context, feedback)
-    styled = QgsVectorLayer("MultiPolygon?field=class:string", "styled", "memory")
-    apply_style(styled)
-    assert layer.renderer().symbol().dump() == styled.renderer().symbol().dump() != plain

@@ -87,7 +87,9 @@ def at(rectangle):
 
 def test_a_text_with_a_mask(roofs, tmp_path):
     mask = tmp_path / "mask.tif"
-    done = run_in_background("segmentwithtext", INPUT=roofs, TEXT="buildings, pools", MASK=str(mask))
+    done = run_in_background(
+        "segmentwithtext", INPUT=roofs, TEXT="buildings, pools", MASK=str(mask)
+    )
     assert done.ok, done.feedback.said
     found = {f["class"]: f for f in done.features}
     assert set(found) == {"building", "pool"}
@@ -172,7 +174,9 @@ def test_prompts_show_objects(roofs, tmp_path, crs):
         (moved(f"Point({x} {y + 5})"), {"object": 9, "label": 1}),
     )
     mask = tmp_path / "mask.tif"
-    done = run_in_background("segmentwithprompts", INPUT=roofs, PROMPTS=clicks, CLASS="thing", MASK=str(mask))
+    done = run_in_background(
+        "segmentwithprompts", INPUT=roofs, PROMPTS=clicks, CLASS="thing", MASK=str(mask)
+    )
     assert done.ok, done.feedback.said
     assert done.results["COUNT"] == 2
     assert done.results["EMPTY"] == 0
@@ -195,7 +199,10 @@ def test_boxes_and_outlines_are_prompts_too(roofs):
 
 def test_objects_may_have_names(roofs):
     clicks = prompts(
-        UTM, (at(scenes.RED), {"object": "church"}), (at(scenes.BLUE), {"object": "pool"}), fields="object:string"
+        UTM,
+        (at(scenes.RED), {"object": "church"}),
+        (at(scenes.BLUE), {"object": "pool"}),
+        fields="object:string",
     )
     done = run_here("segmentwithprompts", INPUT=roofs, PROMPTS=clicks)
     assert sorted(f["object"] for f in done.features) == ["church", "pool"]
@@ -212,7 +219,9 @@ def test_words_narrow_what_is_shown(roofs):
 def test_an_extent_cuts_the_outlines_of_prompts(roofs):
     x, y = scenes.place(70, 100)
     extent = f"{x},{x + 100},{y},{y + 100} [{scenes.UTM}]"
-    done = run_here("segmentwithprompts", INPUT=roofs, PROMPTS=prompts(UTM, (at(scenes.RED), {})), EXTENT=extent)
+    done = run_here(
+        "segmentwithprompts", INPUT=roofs, PROMPTS=prompts(UTM, (at(scenes.RED), {})), EXTENT=extent
+    )
     assert done.features[0]["area_m2"] == pytest.approx(RED_M2 / 2, rel=0.05)
 
 
@@ -264,7 +273,10 @@ def test_a_mask_without_georeference_becomes_polygons(backend, tmp_path):
     col0, row0, col1, row1 = scenes.RED
     on[0, row0:row1, col0:col1] = 255
     done = run_here(
-        "vectorizemask", INPUT=str(scenes.write(tmp_path / "m.tif", on, None, "")), THRESHOLD=127.5, BAND=1
+        "vectorizemask",
+        INPUT=str(scenes.write(tmp_path / "m.tif", on, None, "")),
+        THRESHOLD=127.5,
+        BAND=1,
     )
     assert done.ok, done.error
     (feature,) = done.features
@@ -279,13 +291,17 @@ def test_what_holds_no_labels_is_said(backend, tmp_path):
     assert not done.ok
     assert "give a threshold" in done.error
     done = run_here("vectorizemask", INPUT=str(tmp_path / "ramp.tif"), THRESHOLD=0.5)
-    assert done.features[0].geometry().boundingBox().xMinimum() == pytest.approx(500_000 + 64, abs=0.3)
+    assert done.features[0].geometry().boundingBox().xMinimum() == pytest.approx(
+        500_000 + 64, abs=0.3
+    )
 
 
 def test_a_model_of_algorithms(roofs):
     """Words to a mask, and the mask to polygons again, in one model run in the background thread's way."""
     model = QgsProcessingModelAlgorithm("chain", "tests")
-    model.addModelParameter(QgsProcessingParameterRasterLayer("image"), QgsProcessingModelParameter("image"))
+    model.addModelParameter(
+        QgsProcessingParameterRasterLayer("image"), QgsProcessingModelParameter("image")
+    )
     source = QgsProcessingModelChildParameterSource
     first = QgsProcessingModelChildAlgorithm("cityseg:segmentwithtext")
     first.setChildId("words")
