@@ -1,6 +1,6 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    .venv/bin/python scripts/bench.py [--device cpu|cuda] [--only start,clicks,sam,polygons] [--quick] [--dry]
+    .venv/bin/python scripts/bench.py [--device cpu|cuda] [--only start,clicks,sam,polygons,words] [--quick] [--dry]
 
 Writes docs/benchmarks.json and the tables of docs/benchmarks.md; sections that were not asked for keep their figures.
 """
@@ -26,6 +26,7 @@ SECTIONS = {
     "clicks": "Clicks",
     "sam": "SAM ViT-B",
     "polygons": "Mask to polygons",
+    "words": "Words",
 }
 _SEED, _SIZE_PX, _GSD_M = 41, 1536, 0.2
 # So far apart that no two places share a crop.
@@ -91,6 +92,10 @@ def _measure(
         from scripts.benchmarks.sam import measure
 
         return measure(args.device, args.quick, rgb[:1024, :1024])
+    if section == "words":
+        from scripts.benchmarks.words import measure as measure_words
+
+        return measure_words(args.device, args.quick, raster.parent)
     from scripts.benchmarks.polygons import measure as measure_polygons
 
     return measure_polygons(args.quick)
