@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from inference_backend.cancel import CancelToken
 from inference_backend.imagery.source import RasterSource
-from inference_backend.predict import AnswerOptions
+from inference_backend.predict import AnswerOptions, transformed
 from inference_backend.text_grid import TileGrid
 from inference_backend.text_objects import ObjectFinder, Split
 from inference_backend.text_tiles import Slab
@@ -64,10 +64,15 @@ class Outliner:
         if wanted.concept is not None and self._metres.known:
             self._least_m2 = max(self._least_m2, LEAST_SHARE * wanted.concept.area_m2[0])
         shapely.prepare(clip)
+        # What lies in the margin round the area is seen, and need not be outlined.
+        self._near = shapely.box(*transformed(clip, ~self._placed).bounds)
+        shapely.prepare(self._near)
 
     def feature(self, geometry_px: BaseGeometry, sums: np.ndarray) -> TextFeature | None:
         """None where nothing of it is left: too small, or outside the area."""
         options = self._options
+        if not geometry_px.intersects(self._near):
+            return None
         shape = clean(
             geometry_px,
             self._placed,

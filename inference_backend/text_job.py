@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,17 +110,20 @@ def run_text_job(
         model = model or _load(job)
         check_hears_words(model)
         writer = _Rows(job, raster, model)
-        tell = _Teller(writer, partial, job) if partial is not None else None
-        run = TextRun(
-            raster, request, model, cache or EmbeddingCache(_CACHE_BYTES), cancel, report, tell
-        )
+        tell = _Teller(writer, partial or (lambda features: None), job)
+
+        def seen(fraction: float, message: str) -> None:
+            report(fraction, message)
+            tell.tick()
+
+        cache = cache or EmbeddingCache(_CACHE_BYTES)
+        run = TextRun(raster, request, model, cache, cancel, seen, tell)
         try:
             run.look()
         except FAULTS as error:
             raise _after(error, run, writer, keep) from error
         finally:
-            if tell is not None:
-                tell.flush()
+            tell.flush()
         result = run.result()
         cancel.check()
         if job.out:
@@ -236,15 +240,32 @@ class _Teller:
     def __init__(self, writer: _Rows, tell: Callable[[Features], None], job: TextJob) -> None:
         self._writer, self._tell, self._job = writer, tell, job
         self._waiting: list[TextFeature] = []
-        self._told, self._last = 0, time.monotonic()
+        self._told, self._last = 0, 0.0
+        # Features come from the thread that outlines, tiles from the one that looks.
+        self._lock = threading.Lock()
 
     def __call__(self, features: Sequence[TextFeature]) -> None:
-        self._waiting.extend(features)
-        if time.monotonic() - self._last >= _PARTIAL_EVERY_S or len(self._waiting) >= _PARTIAL_MOST:
-            self.flush()
+        with self._lock:
+            self._waiting.extend(features)
+        self.tick()
+
+    def tick(self) -> None:
+        """Tell what waits, if it has waited long enough."""
+        with self._lock:
+            if (
+                time.monotonic() - self._last >= _PARTIAL_EVERY_S
+                or len(self._waiting) >= _PARTIAL_MOST
+            ):
+                self._flush()
 
     def flush(self) -> None:
         """Tell what waits."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
         request = self._job.request
         task = "reasoning" if request.ask else "referring"
         while self._waiting:

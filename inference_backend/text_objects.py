@@ -128,21 +128,44 @@ class ObjectFinder:
     def _objects(
         self, probability: np.ndarray, core: np.ndarray | None, rgb: np.ndarray, top: int
     ) -> Iterator[FoundObject]:
-        if not (probability > self._threshold).any():
+        window_rows, window_cols = probability.shape
+        above = probability > self._threshold
+        frame = _frame(above)
+        if frame is None:
             return
+        probability, core, rgb = (None if a is None else a[frame] for a in (probability, core, rgb))
         labels = self._split(probability, core, self._threshold)
         sums = _sums(labels, probability, rgb)
-        rows, cols = labels.shape
-        left, window = self._left, (self._left, top, self._left + cols, top + rows)
-        cuts = (top > 0, left > 0, top + rows < self._size[0], left + cols < self._size[1])
+        bottom, right = top + window_rows, self._left + window_cols
+        window = (self._left, top, right, bottom)
+        first_row, first_col = top + frame[0].start, self._left + frame[1].start
+        cuts = (top > 0, self._left > 0, bottom < self._size[0], right < self._size[1])
         places = ndimage.find_objects(labels)
-        for label, geometry in _outlines(probability, labels, self._threshold, left, top):
+        for label, geometry in _outlines(
+            probability, labels, self._threshold, first_col, first_row
+        ):
             if label % 64 == 0:
                 self._cancel.check()
             down, across = places[label - 1]
-            touches = (down.start == 0, across.start == 0, down.stop == rows, across.stop == cols)
+            touches = (
+                first_row + down.start == top,
+                first_col + across.start == self._left,
+                first_row + down.stop == bottom,
+                first_col + across.stop == right,
+            )
             whole = not any(cut and touch for cut, touch in zip(cuts, touches))
             yield FoundObject(geometry, sums[label], whole, window)
+
+
+def _frame(above: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns that hold all of `above` and, inside the array, a pixel more; None where there is nothing."""
+    rows, cols = (np.flatnonzero(above.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    return (
+        slice(max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, above.shape[0])),
+        slice(max(int(cols[0]) - 1, 0), min(int(cols[-1]) + 2, above.shape[1])),
+    )
 
 
 def connected(probability: np.ndarray, core: np.ndarray | None, threshold: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from tests.workers.wire import Wire
 
 _GSD_M, _SIDE_PX, _SEED = 0.3, 1536, 41
 _GOAL_MP_S, _FIRST_GOAL_S, _WARM_GOAL_MS = 4.0, 8.0, 150.0
+_ORIGIN, _VIEW_PX = (448_000.0, 5_412_000.0), 150
 _TEXTS = ("roads", "buildings")
 # Run in a process of its own: memory is that of the whole search and of nothing else.
 _CHILD = """
@@ -81,21 +82,18 @@ def _search(raster: Path, text: str, device: str) -> dict:
 def _answers(device: str, quick: bool, raster: Path) -> list[Row]:
     """From the start of the process, and once a view of one tile is embedded."""
     first, cold, warm = [], [], []
-    x, y = 448_000.0, 5_412_000.0
-    for turn in range(2 if quick else 5):
+    for _ in range(2 if quick else 5):
         began = time.perf_counter()
         with Wire(arguments=("serve", "--device", device)) as wire:
             wire.ask("hello", {"protocol": 1, "client": "bench"})
-            corner = 200 + 10 * turn
-            # So small that it lies on one tile of the grid.
-            bounds = [x + corner * _GSD_M, y - (corner + 150) * _GSD_M]
-            area = {"bounds": [*bounds, bounds[0] + 150 * _GSD_M, bounds[1] + 150 * _GSD_M]}
-            request = {"source": {"kind": "file", "path": str(raster)}, "area": area}
-            wire.ask("segment", {**request, "text": "buildings"})
+            places = iter(_places(raster))
+            request = {"source": {"kind": "file", "path": str(raster)}}
+            wire.ask("segment", {**request, "area": next(places), "text": "buildings"})
             first.append(time.perf_counter() - began)
             for words in ("trees", "cars", "solar panels"):
-                cold.append(_asked(wire, {**request, "text": words}))
-                warm.append(_asked(wire, {**request, "text": words}))
+                asked = {**request, "area": next(places), "text": words}
+                cold.append(_asked(wire, asked))
+                warm.append(_asked(wire, asked))
     return [
         Row(
             "process start to the first answer to words",
@@ -114,6 +112,20 @@ def _answers(device: str, quick: bool, raster: Path) -> list[Row]:
             median(warm) < _WARM_GOAL_MS,
         ),
     ]
+
+
+def _places(raster: Path) -> list[dict]:
+    """Areas that lie on one tile of the grid each, and on no common one."""
+    from inference_backend.text_grid import TileGrid
+
+    grid = TileGrid.over(_times(raster) * _SIDE_PX, _times(raster) * _SIDE_PX, 1.0, 512)
+    clear = grid.tile_px / 2 - _VIEW_PX / 2
+    found = []
+    for col, row in zip(grid.tile_cols, grid.tile_rows):
+        x, y = _ORIGIN[0] + (col + clear) * _GSD_M, _ORIGIN[1] - (row + clear) * _GSD_M
+        side = _VIEW_PX * _GSD_M
+        found.append({"bounds": [x, y - side, x + side, y]})
+    return found
 
 
 def _asked(wire: Wire, request: dict) -> float:
@@ -138,7 +150,7 @@ def _raster(folder: Path, times: int) -> Path:
     side = times * _SIDE_PX
     profile = {"width": side, "height": side, "count": 3, "dtype": "uint8", "crs": "EPSG:32631"}
     profile |= {"driver": "GTiff", "tiled": True, "compress": "deflate"}
-    transform = Affine(_GSD_M, 0, 448_000, 0, -_GSD_M, 5_412_000)
+    transform = Affine(_GSD_M, 0, _ORIGIN[0], 0, -_GSD_M, _ORIGIN[1])
     with rasterio.open(path, "w", transform=transform, **profile) as target:
         for row in range(times):
             for col in range(times):
