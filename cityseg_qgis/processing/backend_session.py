@@ -23,10 +23,10 @@ from cityseg_qgis.worker.watchdog import Timing
 
 # Looked at so often, a cancel is heard at once; the signal `canceled` comes from another thread.
 _LOOK_MS = 50
-# So long a cancelled backend may take to end its tile and to send what it has found. Then it is killed.
-_CANCEL_MS = 600
+# So long a cancelled backend may take to end its tile and to send what it has found. Then it is killed: a user waits for both.
+_CANCEL_MS = 400
 # Nothing is left to do for a process that has answered.
-_TIMING = Timing(shutdown=300)
+_TIMING = Timing(shutdown=200)
 _DIGITS = re.compile(r"\d+")
 
 Partial = Callable[[Any], None]

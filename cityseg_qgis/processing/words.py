@@ -191,7 +191,9 @@ def _tell(answer: TextAnswer, result: Mapping[str, Any], feedback: QgsProcessing
         CLASSES: tr("a list of classes"),
     }.get(answer.path, answer.path)
     feedback.pushInfo(
-        tr("Understood: {sentence} ({how})").format(sentence=answer.sentence, how=how)
+        tr("Understood: {sentence} ({how})").format(
+            sentence=answer.sentence.rstrip("."), how=how
+        )
     )
     for unknown in answer.unknown:
         feedback.pushWarning(
