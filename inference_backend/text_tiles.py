@@ -1,12 +1,14 @@
 """Tiles of a raster through a model, blended into finished rows: what the search for words sees, and no more.
 
-The next tile is read while the model works on this one. Where tiles overlap, their answers are averaged with weights that
+On a CPU several tiles are worked on abreast, one core each. Where tiles overlap, their answers are averaged with weights that
 fall smoothly to each tile's edge. Only the rows that a later tile may still change are kept.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from inference_backend.models.base import (
     TextAnswer,
     TextQuery,
 )
+from inference_backend.models.device import tiles_abreast, work_alone
 from inference_backend.text_grid import TileGrid
 
 HALO_PX = 96
@@ -35,6 +38,8 @@ AREA_MARGIN_PX = 48
 outlines are cut exactly at it later."""
 # A view of so many tiles is asked more than once; of a whole raster no tile is ever asked again.
 _KEPT_TILES = 24
+# For fewer tiles, all cores work on one: threads of their own would first have to warm up.
+_LEAST_ABREAST = 6
 
 
 @dataclass(eq=False)
@@ -107,6 +112,9 @@ class TileSearch:
         self._cache = cache if self.tiles <= _KEPT_TILES else None
         self.seen = Seen.of(queries)
         self._weights: dict[tuple[bool, ...], np.ndarray] = {}
+        # A source is read by one thread at a time.
+        self._reading, self._books = threading.Lock(), threading.Lock()
+        self._abreast = tiles_abreast(model.device) if self.tiles >= _LEAST_ABREAST else 1
 
     @property
     def tiles(self) -> int:
@@ -153,22 +161,56 @@ class TileSearch:
     def _answers(
         self, tiles: Sequence[tuple[int, int]]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[TextAnswer]]]:
-        """What the model says of each tile; the next one is read meanwhile."""
-        if not tiles:
+        """What the model says of each tile, in order; the next ones are worked on meanwhile."""
+        abreast = min(self._abreast, len(tiles))
+        if not abreast:
             return
-        with ThreadPoolExecutor(1, "tiles") as reader:
-            coming = reader.submit(self._read, *tiles[0])
-            for number, (row, col) in enumerate(tiles):
-                self._cancel.check()
-                rgb, valid = self._wait(coming)
-                if number + 1 < len(tiles):
-                    coming = reader.submit(self._read, *tiles[number + 1])
-                found = self._ask(row, col, rgb, valid) if valid.any() else []
-                self.seen.done += 1
-                self.seen.blank += not found
-                self.seen.add(found)
-                self._on_tile()
-                yield rgb, valid, found
+        prepare = work_alone if abreast > 1 else None
+        with ThreadPoolExecutor(abreast, "tiles", prepare) as workers:
+            coming: deque[Future] = deque()
+            try:
+                for number in range(len(tiles) + abreast):
+                    self._cancel.check()
+                    if number < len(tiles):
+                        coming.append(workers.submit(self._look, *tiles[number]))
+                    if number >= abreast:
+                        yield self._seen(coming.popleft().result())
+            finally:
+                for later in coming:
+                    later.cancel()
+
+    def _seen(
+        self, looked: tuple[np.ndarray, np.ndarray, list[TextAnswer]]
+    ) -> tuple[np.ndarray, np.ndarray, list[TextAnswer]]:
+        """Note what a tile said; in the thread that blends, so that counts need no lock."""
+        self.seen.done += 1
+        self.seen.blank += not looked[2]
+        self.seen.add(looked[2])
+        self._on_tile()
+        return looked
+
+    def _look(self, row: int, col: int) -> tuple[np.ndarray, np.ndarray, list[TextAnswer]]:
+        """One tile: read, embed, ask; in a thread of its own."""
+        self._cancel.check()
+        began = time.perf_counter()
+        with self._reading:
+            rgb, valid = self._source.read_rgb(*self._grid.window(col, row), *self._grid.tile_shape)
+        read = time.perf_counter()
+        self._spent("read", read - began)
+        if not valid.any():
+            return rgb, valid, []
+        embedding = self._embedding(row, col, rgb, valid)
+        embedded = time.perf_counter()
+        self._cancel.check()
+        found = self._model.predict_text(embedding, self._queries)
+        self._spent("embed", embedded - read)
+        self._spent("decode", time.perf_counter() - embedded)
+        return rgb, valid, found
+
+    def _spent(self, what: str, seconds: float) -> None:
+        """Work done abreast takes its share of the time that passes."""
+        with self._books:
+            self.seen.timings_ms[what] += 1000 * seconds / self._abreast
 
     def _weight(self, col: int, row: int) -> np.ndarray:
         """Most tiles have the same weights: only those at the raster's edges differ."""
@@ -178,25 +220,6 @@ class TileSearch:
         if key not in self._weights:
             self._weights[key] = self._grid.weight(col, row)
         return self._weights[key]
-
-    def _read(self, row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._source.read_rgb(*self._grid.window(col, row), *self._grid.tile_shape)
-
-    def _wait(self, coming: Future) -> tuple[np.ndarray, np.ndarray]:
-        began = time.perf_counter()
-        found = coming.result()
-        self.seen.timings_ms["read"] += 1000 * (time.perf_counter() - began)
-        return found
-
-    def _ask(self, row: int, col: int, rgb: np.ndarray, valid: np.ndarray) -> list[TextAnswer]:
-        began = time.perf_counter()
-        embedding = self._embedding(row, col, rgb, valid)
-        embedded = time.perf_counter()
-        self._cancel.check()
-        found = self._model.predict_text(embedding, self._queries)
-        self.seen.timings_ms["embed"] += 1000 * (embedded - began)
-        self.seen.timings_ms["decode"] += 1000 * (time.perf_counter() - embedded)
-        return found
 
     def _embedding(self, row: int, col: int, rgb: np.ndarray, valid: np.ndarray) -> Embedding:
         model, grid = self._model, self._grid
