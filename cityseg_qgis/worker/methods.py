@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cityseg_qgis.protocol.codes import OPEN, SEGMENT, VECTORIZE
+from cityseg_qgis.protocol.codes import CLASSIFY, OPEN, SEGMENT, VECTORIZE
 
-__all__ = ["OPEN", "SEGMENT", "VECTORIZE"]
+__all__ = ["CLASSIFY", "OPEN", "SEGMENT", "VECTORIZE"]
