@@ -1,0 +1,241 @@
+"""What is asked of a point cloud: the job as the command line, job files and the wire give it, checked before anything is read."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from inference_backend.errors import InvalidInput
+from inference_backend.models.device import DEVICES
+from inference_backend.vector.write import TargetProblem, check_writable, files_of
+
+DEFAULT_MODEL = "default-3d"
+DEFAULT_THRESHOLD = 0.5
+"""From half on at most one of several siblings is that probable: the label does not depend on their order."""
+CLOUD_SUFFIXES = (".las", ".laz")
+_MOST_CLASSES = 60
+_TEXTS = ("source", "out", "crs", "vectors", "dtm", "hag", "device", "model")
+_VECTOR_SUFFIXES = (".gpkg", ".shp")
+_RASTER_SUFFIXES = (".tif", ".tiff")
+
+Extent = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class AddedClass:
+    """A class that no training set had. `parent` is the user's, None where it is to be found."""
+
+    name: str
+    parent: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> AddedClass:
+        """`NAME` or `NAME:PARENT`. Raises InvalidInput."""
+        name, colon, parent = (part.strip() for part in text.partition(":"))
+        if not name or (colon and not parent):
+            raise InvalidInput(
+                f"'{text}' names no class to add; give a name, or a name and its parent such as 'greenhouse:building'."
+            )
+        return cls(name, parent or None)
+
+
+@dataclass(frozen=True)
+class ClassifyJob:
+    """All that a run needs. `extent` is (xmin, ymin, xmax, ymax) in the source frame; `classes` None means all known ones.
+
+    `threads` None means as many as the machine has cores for; `threshold` is the probability from which a class is believed.
+    """
+
+    source: str
+    out: str
+    classes: tuple[str, ...] | None = None
+    add: tuple[AddedClass, ...] = ()
+    extent: Extent | None = None
+    crs: str | None = None
+    vectors: str | None = None
+    dtm: str | None = None
+    hag: str | None = None
+    threshold: float = DEFAULT_THRESHOLD
+    device: str = "auto"
+    threads: int | None = None
+    model: str = DEFAULT_MODEL
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.threshold < 1.0:
+            raise InvalidInput(f"The threshold is a probability from 0 to 1, not {self.threshold}.")
+        if self.threads is not None and self.threads < 1:
+            raise InvalidInput(f"At least one thread is needed, not {self.threads}.")
+        if self.device not in DEVICES:
+            raise InvalidInput(f"'{self.device}' is not a device; use one of {', '.join(DEVICES)}.")
+        if self.extent is not None:
+            _check_extent(self.extent)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ClassifyJob:
+        """A job from the names of the fields; `classes` and `add` may be lists or text. Raises InvalidInput."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known - {"kind"})
+        if unknown:
+            raise InvalidInput(
+                f"'{unknown[0]}' is no part of a classify job; there are {', '.join(sorted(known))}."
+            )
+        given = {name: values[name] for name in known if values.get(name) is not None}
+        for name in _TEXTS:
+            if name in given and not isinstance(given[name], str):
+                raise InvalidInput(f"A classify job's '{name}' must be text.")
+        if not given.get("source") or not given.get("out"):
+            raise InvalidInput(
+                "A classify job needs a 'source', the point cloud, and an 'out', the file to write."
+            )
+        if "classes" in given:
+            given["classes"] = class_names(given["classes"])
+        if "add" in given:
+            given["add"] = tuple(map(_added, _listed(given["add"])))
+        if "extent" in given:
+            given["extent"] = _extent(given["extent"])
+        if "threshold" in given:
+            given["threshold"] = _number(given["threshold"], "threshold")
+        if "threads" in given:
+            given["threads"] = int(_number(given["threads"], "threads"))
+        return cls(**given)
+
+
+def class_names(given: str | Iterable[Any]) -> tuple[str, ...]:
+    """Names by commas or in a list, each once, in the order given. Raises InvalidInput."""
+    parts = given.split(",") if isinstance(given, str) else _listed(given)
+    if not all(isinstance(part, str) for part in parts):
+        raise InvalidInput("Classes are names, such as 'building, tree, car, power line'.")
+    names = {" ".join(part.split()).casefold(): " ".join(part.split()) for part in parts}
+    names.pop("", None)
+    if not names:
+        raise InvalidInput(
+            "No class was named; give names such as 'building, tree, car, power line', or leave them out for all."
+        )
+    if len(names) > _MOST_CLASSES:
+        raise InvalidInput(
+            f"{len(names)} classes are too many; name at most {_MOST_CLASSES} at once."
+        )
+    return tuple(names.values())
+
+
+def check_targets(job: ClassifyJob) -> None:
+    """Raise TargetProblem, before anything is read, for what cannot be written or would replace what is read."""
+    source = Path(job.source)
+    targets = {
+        name: Path(value)
+        for name in ("out", "vectors", "dtm", "hag")
+        if (value := getattr(job, name))
+    }
+    for name, target in targets.items():
+        _check_kind(name, target)
+        if _lies_in(target, source):
+            raise TargetProblem(
+                f"'{target}' is read by this job and would be lost; give the result another name."
+            )
+    _check_apart(targets)
+
+
+def _check_kind(name: str, target: Path) -> None:
+    suffix = target.suffix.lower()
+    if name in ("dtm", "hag"):
+        if suffix not in _RASTER_SUFFIXES:
+            raise TargetProblem(f"'{target.name}' has no known format; end its name with .tif.")
+        check_writable(target)
+    elif suffix in (*CLOUD_SUFFIXES, *_VECTOR_SUFFIXES):
+        if suffix not in (CLOUD_SUFFIXES if name == "out" else _VECTOR_SUFFIXES):
+            wanted = "a point cloud" if name == "out" else "outlines"
+            raise TargetProblem(f"'{target.name}' is no name for {wanted}; {_wanted(name)}.")
+        check_writable(target)
+    elif suffix and not target.is_dir():
+        raise TargetProblem(f"'{target.name}' has no known format; {_wanted(name)}.")
+    elif not target.absolute().parent.is_dir():
+        raise TargetProblem(
+            f"The folder '{target.absolute().parent}' does not exist; make it or choose another."
+        )
+    elif not os.access(target.absolute().parent, os.W_OK):
+        raise TargetProblem(
+            f"Nothing can be written in '{target.absolute().parent}'; choose another folder."
+        )
+
+
+def _wanted(name: str) -> str:
+    if name == "out":
+        return "use .las, .laz, .copc.laz, or a folder's name for EPT"
+    return "use .gpkg, .shp, or a folder's name"
+
+
+def _check_apart(targets: Mapping[str, Path]) -> None:
+    """No file may be written twice."""
+    seen: dict[Path, str] = {}
+    for target in targets.values():
+        for path in (part.absolute() for part in files_of(target)):
+            if path in seen:
+                raise TargetProblem(f"'{target}' is named twice; give each result its own name.")
+            seen[path] = str(target)
+
+
+def _lies_in(target: Path, source: Path) -> bool:
+    """Whether writing `target` would replace the source, or a folder that holds it."""
+    try:
+        if not target.exists():
+            return False
+        if target.samefile(source):
+            return True
+        # An EPT is a folder; its ept.json is what is named.
+        return target.is_dir() and source.resolve().is_relative_to(target.resolve())
+    except OSError:
+        return False
+
+
+def _check_extent(extent: Sequence[float]) -> None:
+    xmin, ymin, xmax, ymax = extent
+    if not all(map(math.isfinite, extent)) or xmin >= xmax or ymin >= ymax:
+        raise InvalidInput(
+            "The extent is xmin,ymin,xmax,ymax in the cloud's CRS, and its minimum lies below its maximum."
+        )
+
+
+def _extent(given: Any) -> Extent:
+    parts = given.split(",") if isinstance(given, str) else _listed(given)
+    if len(parts) != 4:
+        raise InvalidInput(f"The extent takes 4 numbers, xmin,ymin,xmax,ymax, not {len(parts)}.")
+    xmin, ymin, xmax, ymax = (_number(part, "extent") for part in parts)
+    return xmin, ymin, xmax, ymax
+
+
+def _added(given: Any) -> AddedClass:
+    if isinstance(given, AddedClass):
+        return given
+    if isinstance(given, str):
+        return AddedClass.parse(given)
+    if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+        parent = given.get("parent")
+        return AddedClass.parse(given["name"] + (f":{parent}" if parent else ""))
+    raise InvalidInput(
+        "A class to add is a name, or a name and its parent such as 'greenhouse:building'."
+    )
+
+
+def _listed(given: Any) -> list[Any]:
+    if isinstance(given, str):
+        return [given]
+    try:
+        return list(given)
+    except TypeError as error:
+        raise InvalidInput("A list was expected in the classify job.", str(error)) from error
+
+
+def _number(given: Any, name: str) -> float:
+    try:
+        if isinstance(given, bool):
+            raise TypeError("a truth value")
+        number = float(given)
+        if not math.isfinite(number):
+            raise ValueError("no number")
+        return number
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"A classify job's '{name}' takes numbers, not '{given}'.") from error
