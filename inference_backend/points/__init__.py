@@ -1,0 +1,1 @@
+"""Point clouds: readers (LAS, LAZ, COPC, EPT, VPC), preprocessing and writers."""

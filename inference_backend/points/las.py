@@ -1,0 +1,179 @@
+"""Points of a LAS or LAZ file, in the file's order. A COPC file is one of them."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import laspy
+import lazrs
+import numpy as np
+
+from inference_backend.errors import CitySegError, InvalidInput, ResourceProblem
+from inference_backend.points.bounds import checked_bounds
+from inference_backend.points.cloud import Bounds2D, CloudInfo, Piece, PointCloud
+from inference_backend.points.las_header import read_header
+from inference_backend.points.laz_table import LazTable, read_table, truncated
+from inference_backend.points.units import CloudCrs, cloud_crs, given_crs, header_crs
+
+# What a decoder throws at damaged bytes. pyo3's panics are no Exception; they are known by name.
+DECODER_FAULTS = (lazrs.LazrsError, RuntimeError, ValueError, OSError)
+
+
+class LasFile:
+    """A LAS or LAZ file whose header is checked; `points` reads any run of its points."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, path.name
+        with opened(path) as file:
+            size = path.stat().st_size
+            self.header = read_header(file, size, self.name)
+            self.count = int(self.header.point_count)
+            self.data_at = int(self.header.offset_to_point_data)
+            self.point_bytes = int(self.header.point_format.size)
+            if not self.count:
+                raise InvalidInput(f"'{self.name}' holds no points.")
+            self.table = self._table(file, size)
+        self.is_copc = any(v.user_id == "copc" and v.record_id == 1 for v in self.header.vlrs)
+
+    def _table(self, file: BinaryIO, size: int) -> LazTable | None:
+        if not self.header.are_points_compressed:
+            if self.count * self.point_bytes > size - self.data_at:
+                raise truncated(self.name, self.count)
+            return None
+        records = self.header.vlrs.extract("LasZipVlr")
+        record = records[0].record_data_bytes() if records else b""
+        return read_table(file, size, self.data_at, record, self.count, self.point_bytes, self.name)
+
+    def chunk_start(self, point: int) -> int:
+        """The first point of the compressed chunk that `point` is in: where a decoder can begin at no cost."""
+        if self.table is None:
+            return point
+        return self.table.starts[bisect.bisect_right(self.table.starts, point) - 1]
+
+    def points(self, most: int, first: int = 0, end: int | None = None) -> Iterator[Piece]:
+        """Points `first` to `end`, at most `most` at once. Raises InvalidInput where the bytes are damaged."""
+        end = self.count if end is None else end
+        dtype = self.header.point_format.dtype()
+        with opened(self.path) as file:
+            read = self._reader(file, first)
+            while first < end:
+                count = min(most, end - first)
+                array = np.frombuffer(read(count), dtype=dtype)
+                if len(array) < count:
+                    raise truncated(self.name, self.count)
+                yield Piece(np.arange(first, first + count, dtype=np.int64), array)
+                first += count
+
+    def _reader(self, file: BinaryIO, first: int) -> Callable[[int], bytearray]:
+        if self.table is None:
+            file.seek(self.data_at + first * self.point_bytes)
+            return lambda count: bytearray(file.read(count * self.point_bytes))
+        table = self.table
+        with self._decoding():
+            file.seek(self.data_at)
+            decoder = table.open(file)
+            if first:
+                decoder.seek(first)
+
+        def read(count: int) -> bytearray:
+            buffer = bytearray(count * self.point_bytes)
+            with self._decoding():
+                decoder.decompress_many(buffer)
+            return buffer
+
+        return read
+
+    @contextlib.contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """A decoder's fault as a sentence."""
+        try:
+            yield
+        except CitySegError:
+            raise
+        except DECODER_FAULTS as error:
+            raise truncated(self.name, self.count) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise truncated(self.name, self.count) from error
+
+
+class LasCloud(PointCloud):
+    """One file."""
+
+    def __init__(self, file: LasFile, info: CloudInfo) -> None:
+        super().__init__(info, file.header)
+        self._file = file
+
+    def _pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
+        yield from self._file.points(most)
+
+
+def open_las(path: Path, crs: str | None) -> LasCloud:
+    """Open a LAS, LAZ or COPC file. Raises InvalidInput, ResourceProblem."""
+    file = LasFile(path)
+    header = file.header
+    bounds, warnings = checked_bounds(file)
+    placed = file_crs(header, crs, bounds, file.name)
+    kind = "copc" if file.is_copc else "laz" if header.are_points_compressed else "las"
+    return LasCloud(file, info_of(path, kind, file.count, bounds, placed, header, warnings))
+
+
+def file_crs(
+    header: laspy.LasHeader, crs: str | None, bounds: tuple[float, ...], name: str
+) -> CloudCrs:
+    """The header's CRS, or the user's, which then goes into the header as well."""
+    if crs is None:
+        found, wkt, warnings = header_crs(header)
+        return cloud_crs(found, wkt, bounds, name, warnings)
+    return cloud_crs(given_crs(crs), "", bounds, name)
+
+
+def info_of(
+    path: Path,
+    kind: str,
+    count: int,
+    bounds: tuple[float, float, float, float, float, float],
+    placed: CloudCrs,
+    header: laspy.LasHeader,
+    warnings: tuple[str, ...] = (),
+) -> CloudInfo:
+    """What is known of a cloud with this header."""
+    point_format = header.point_format
+    return CloudInfo(
+        path=path,
+        kind=kind,
+        count=count,
+        bounds_source=bounds,
+        crs=placed.crs,
+        crs_wkt=placed.wkt,
+        point_format=int(point_format.id),
+        dims=tuple(point_format.dimension_names),
+        has_rgb="red" in point_format.standard_dimension_names,
+        xy_unit_m=placed.xy_unit_m,
+        z_unit_m=placed.z_unit_m,
+        warnings=(*placed.warnings, *warnings),
+    )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, for reading; what the system refuses becomes a sentence."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise InvalidInput(f"'{path}' is not there.") from error
+    except PermissionError as error:
+        raise ResourceProblem(
+            f"'{path}' may not be read: there is no permission to open it.", str(error)
+        ) from error
+    except OSError as error:
+        raise ResourceProblem(
+            f"'{path}' cannot be opened: {error.strerror}.", str(error)
+        ) from error
+    with file:
+        yield file
