@@ -68,7 +68,7 @@ def test_no_word_means_two_nodes_and_all_nodes_have_words_and_a_colour():
     words = [word for node in graph.nodes for word in (node.name, *node.names)]
     assert len(words) == len(set(words))
     for node in graph.nodes:
-        assert len(node.names) >= 6, node.name
+        assert len(node.names) >= 5, node.name
         assert len(node.description) > 20, node.name
         assert all(0 <= part <= 255 for part in node.colour)
     colours = [node.colour for node in graph.nodes]
