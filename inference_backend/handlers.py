@@ -45,6 +45,7 @@ class Session:
             codes.PREDICT: self.predict,
             codes.SEGMENT: self.segment,
             codes.VECTORIZE: _vectorize,
+            codes.CLASSIFY: self.classify,
         }
 
     def warm_steps(self) -> list[tuple[str, Callable[[], object]]]:
@@ -184,6 +185,16 @@ class Session:
         return run_text_job(
             job, call.progress, call.cancel, model, cache, source, partial=call.partial
         )
+
+    def classify(self, call: Call) -> dict[str, Any]:
+        """A point cloud to a classified one: what `cityseg classify` does, with progress and cancel."""
+        from inference_backend.classify_job import run_classify_job
+        from inference_backend.classify_request import ClassifyJob
+
+        job = ClassifyJob.from_json({"device": self.device, **call.params})
+        answer = run_classify_job(job, call.cancel, call.progress)
+        self._used_models[answer["model"]] = answer["device"]
+        return answer
 
     def _default_model(self) -> PromptableModel:
         from inference_backend.models import registry

@@ -14,7 +14,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "run",
         help="run a job file",
-        description="Run a job: a JSON object with the parameters of the process's method 'segment', and 'out'.",
+        description="Run a job: a JSON object with the parameters of the process's method 'segment', and 'out'; with "
+        "\"kind\": \"classify\" those of the method 'classify'.",
     )
     parser.add_argument("job", metavar="JOB", help="a JSON file")
     parser.add_argument(
@@ -28,6 +29,14 @@ def run(args: argparse.Namespace) -> int:
     values = read_json(args.job, "job")
     if not isinstance(values, Mapping):
         raise InvalidInput(f"'{args.job}' is no job: it must hold a JSON object.")
+    kind = values.get("kind", "segment")
+    if kind == "classify":
+        from inference_backend.commands.classify import run_job
+
+        return run_job(dict(values), args.json)
+    if kind != "segment":
+        raise InvalidInput(f"'{kind}' is no kind of job; there are classify and segment.")
+    values = {name: value for name, value in values.items() if name != "kind"}
     from inference_backend.cancel import CancelToken
     from inference_backend.segment import SegmentJob, run_segment
     from inference_backend.text_job import TextJob, asks_in_words, run_text_job
