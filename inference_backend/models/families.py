@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 
 UNIGEOSEG, UNIGEOSEG_FULL, SAM, OPENCLIP = "unigeoseg", "unigeoseg-full", "sam", "openclip"
+CITYSEG = "cityseg"
+"""The family of point-cloud models; all others look at images."""
 _HEAD_BYTES = 1 << 20
 # Names that every CLIP of OpenAI's design has, as whole names or as names of parts.
 _CLIP_PARTS = (b"token_embedding", b"visual")
@@ -18,6 +20,8 @@ def family_of(path: Path) -> str:
     if not path.is_file():
         return SAM
     head = _names_in(path)
+    if b'"cityseg-cloud-' in head:
+        return CITYSEG
     if all(part in head for part in _CLIP_PARTS):
         return OPENCLIP
     if path.suffix.lower() != ".safetensors" or b'"image_encoder.pos_embed"' in head:

@@ -10,6 +10,7 @@ from pathlib import Path
 from inference_backend.errors import InvalidInput, ModelProblem
 from inference_backend.models.base import ModelCard, PromptableModel
 from inference_backend.models.families import (
+    CITYSEG,
     OPENCLIP,
     SAM,
     UNIGEOSEG,
@@ -28,6 +29,7 @@ _LIKE = {
     SAM: "sam-vit-b",
     OPENCLIP: "openai-vit-b-32",
     UNIGEOSEG_FULL: DEFAULT_2D,
+    CITYSEG: "default-3d",
 }
 _NEEDS_MODULE = {UNIGEOSEG_FULL: "transformers"}
 _loaded: dict[tuple[str, str], PromptableModel] = {}
@@ -67,6 +69,10 @@ def get(name: str = DEFAULT_2D, device: str = "auto") -> PromptableModel:
     chosen_card = card(name)
     if not chosen_card.available:
         raise InvalidInput(chosen_card.why_not)
+    if chosen_card.extra.get("family") == CITYSEG:
+        raise InvalidInput(
+            f"The model '{name}' is for point clouds; use it with 'cityseg classify', and {DEFAULT_2D} for images."
+        )
     from inference_backend.models.device import choose, configure_threads
 
     chosen_device = choose(device)

@@ -1,12 +1,13 @@
 """Layers of the cloud network in plain PyTorch: depthwise sparse convolution, window attention, local-global cross-attention.
 
-Voxels are rows of a matrix. Neighbours come as a table `neighbours` int64 (27, V): the row of the voxel at each of the 27
+Voxels are rows of a matrix. Neighbours come as a table `neighbours` int32 (27, V): the row of the voxel at each of the 27
 offsets, or V where that place is empty. Its symmetry (the neighbour at offset k sees this voxel at offset 26 - k) makes the
 backward pass gather, too: no scatter, and no (27 x V x C) tensor is ever kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 WINDOW = 256
 TAPS = 27
 _CENTRE = 13
+Blocks = Sequence[tuple[Tensor, Tensor, int]]
 
 
 class _DepthwiseGather(torch.autograd.Function):
@@ -76,6 +78,7 @@ class SparseDepthwise(nn.Module):
 
 
 def mlp(channels: int, ratio: float) -> nn.Sequential:
+    """Two linear layers, the first `ratio` times as wide as what goes in and comes out."""
     hidden = int(channels * ratio)
     return nn.Sequential(
         nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, channels)
@@ -104,15 +107,19 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor, windows: Tensor, back: Tensor) -> Tensor:
-        """`windows` int64 (W, n) rows of each window, `back` int64 (V,) where each row's answer lies in the flat windows."""
-        channels = x.shape[1]
-        count, length = windows.shape
-        qkv = self.qkv(x)[windows.reshape(-1)]
-        q, k, v = qkv.view(count, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v)
-        y = y.transpose(1, 2).reshape(count * length, channels)
-        return self.out(y[back])
+    def forward(self, x: Tensor, blocks: Blocks) -> Tensor:
+        """`blocks`: for each block `windows` int64 (W, n), rows of its windows counted from its first row; `back` int64 (V,),
+        where each row's answer lies in the flat windows; and its first row.
+        """
+        qkv = self.qkv(x)
+        answers = []
+        for windows, back, first in blocks:
+            count, length = windows.shape
+            mine = qkv[windows.reshape(-1) + first]
+            q, k, v = mine.view(count, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            y = F.scaled_dot_product_attention(q, k, v)
+            answers.append(y.transpose(1, 2).reshape(count * length, -1)[back])
+        return self.out(torch.cat(answers))
 
 
 class CrossAttention(nn.Module):
@@ -133,7 +140,11 @@ class CrossAttention(nn.Module):
         answers = []
         for block, (first, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
             mine = q[first:end].view(1, end - first, self.heads, -1).transpose(1, 2)
-            k, v = kv[block].view(1, -1, 2, self.heads, q.shape[1] // self.heads).permute(2, 0, 3, 1, 4)
+            k, v = (
+                kv[block]
+                .view(1, -1, 2, self.heads, q.shape[1] // self.heads)
+                .permute(2, 0, 3, 1, 4)
+            )
             y = F.scaled_dot_product_attention(mine, k, v)
             answers.append(y.transpose(1, 2).reshape(end - first, -1))
         return self.gate * self.out(torch.cat(answers))
@@ -156,13 +167,13 @@ class AttentionBlock(nn.Module):
         self,
         x: Tensor,
         neighbours: Tensor,
-        windows: tuple[Tensor, Tensor],
+        windows: Blocks,
         place: Tensor,
         tokens: Tensor,
         starts: list[int],
     ) -> Tensor:
         x = x + self.position(x, neighbours)
-        x = x + self.local(self.norm_local(x), *windows)
+        x = x + self.local(self.norm_local(x), windows)
         x = x + self.world(self.norm_global(x), place, tokens, starts)
         return x + self.mlp(self.norm_mlp(x))
 
@@ -170,9 +181,7 @@ class AttentionBlock(nn.Module):
 def pooled(x: Tensor, parent: Tensor, count: int) -> Tensor:
     """Mean and maximum of the rows of each parent, side by side: (V, C) to (count, 2 C)."""
     index = parent[:, None].expand_as(x)
-    mean = x.new_zeros(count, x.shape[1]).scatter_reduce(
-        0, index, x, "mean", include_self=False
-    )
+    mean = x.new_zeros(count, x.shape[1]).scatter_reduce(0, index, x, "mean", include_self=False)
     top = x.new_zeros(count, x.shape[1]).scatter_reduce(0, index, x, "amax", include_self=False)
     return torch.cat([mean, top], 1)
 
