@@ -8,7 +8,7 @@ import numpy as np
 
 from inference_backend.points.ground import Ground
 from inference_backend.points.metric import finite
-from inference_backend.points.surface import grid_shape
+from inference_backend.points.surface import grid_corner, grid_shape
 
 CELL_M = 4.0
 SIDE = 64
@@ -25,7 +25,7 @@ class ContextGrid:
 
     def __init__(self, bounds_m: Sequence[float]) -> None:
         self.rows, self.cols, self.cell_m = grid_shape(bounds_m, CELL_M, MAX_CELLS)
-        self.corner_m = (float(bounds_m[0]), float(bounds_m[1]))
+        self.corner_m = grid_corner(bounds_m, self.cell_m)
         cells = self.rows * self.cols
         self._points = np.zeros(cells, np.float32)
         self._first = np.zeros(cells, np.float32)

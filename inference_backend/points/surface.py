@@ -24,6 +24,8 @@ def grid_shape(
 ) -> tuple[int, int, float]:
     """(rows, cols, cell_m) of a grid over (xmin, ymin, xmax, ymax); the cell grows until it has at most `max_cells`.
 
+    Edges of cells lie on multiples of the cell, so that an extent of a cloud has the cells of the whole.
+
     Raises:
         InvalidInput: the bounds are no numbers, or so wide that no useful cell is left.
     """
@@ -34,11 +36,16 @@ def grid_shape(
             f"bounds {tuple(bounds_m)}",
         )
     while True:
-        cols = int((xmax - xmin) / cell_m) + 1
-        rows = int((ymax - ymin) / cell_m) + 1
+        cols = math.floor(xmax / cell_m) - math.floor(xmin / cell_m) + 1
+        rows = math.floor(ymax / cell_m) - math.floor(ymin / cell_m) + 1
         if rows * cols <= max_cells:
             return rows, cols, cell_m
         cell_m *= max(1.01, math.sqrt(rows * cols / max_cells))
+
+
+def grid_corner(bounds_m: Sequence[float], cell_m: float) -> tuple[float, float]:
+    """Lower left corner of the grid that `grid_shape` lays over the bounds."""
+    return math.floor(bounds_m[0] / cell_m) * cell_m, math.floor(bounds_m[1] / cell_m) * cell_m
 
 
 def refuse_absurd(bounds_m: Sequence[float]) -> None:
@@ -64,7 +71,7 @@ class SurfaceGrid:
     def __init__(self, bounds_m: Sequence[float], cell_m: float = 1.0) -> None:
         refuse_absurd(bounds_m)
         self.rows, self.cols, self.cell_m = grid_shape(bounds_m, cell_m)
-        self.corner_m = (float(bounds_m[0]), float(bounds_m[1]))
+        self.corner_m = grid_corner(bounds_m, self.cell_m)
         self.points = 0
         cells = self.rows * self.cols
         self._low = np.full(cells, np.inf, np.float32)
