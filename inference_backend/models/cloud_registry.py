@@ -32,7 +32,6 @@ def get_cloud_model(name: str = DEFAULT_3D, device: str = "auto") -> CitySegMode
         raise InvalidInput(
             f"The model '{name}' is for images; use {DEFAULT_3D} for point clouds, or weights that 'cityseg train cityseg' wrote."
         )
-    from inference_backend.models.cityseg.adapter import CitySegModel
     from inference_backend.models.device import choose, configure_threads
 
     chosen = choose(device)
