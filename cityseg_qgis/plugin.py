@@ -13,6 +13,7 @@ from qgis.PyQt.QtWidgets import QAction, QToolBar
 from cityseg_qgis import i18n
 from cityseg_qgis.about import TITLE
 from cityseg_qgis.core.backend import make_client
+from cityseg_qgis.core.cloud_run import CloudRun
 from cityseg_qgis.core.interaction import Interaction
 from cityseg_qgis.gui.dock import CitySegDock
 from cityseg_qgis.gui.options_page import OptionsFactory
@@ -31,6 +32,7 @@ class CitySegPlugin:
         self._translator: Optional[QTranslator] = None
         self._client: Optional[BackendClient] = None
         self._interaction: Optional[Interaction] = None
+        self._cloud_run: Optional[CloudRun] = None
         self._toolbar: Optional[QToolBar] = None
         self._actions: list[QAction] = []
         self._options: Optional[OptionsFactory] = None
@@ -44,7 +46,13 @@ class CitySegPlugin:
         self._client = make_client(window)
         self._client.log_line.connect(_log_backend_line)
         self._interaction = Interaction(self._client, QgsProject.instance(), window)
-        self.dock = CitySegDock(self._iface, self._interaction, QgsProject.instance(), window)
+        # A process of its own, started when it is wanted: a click in an image waits for no cloud.
+        cloud_client = make_client(window)
+        cloud_client.log_line.connect(_log_backend_line)
+        self._cloud_run = CloudRun(cloud_client, window)
+        self.dock = CitySegDock(
+            self._iface, self._interaction, self._cloud_run, QgsProject.instance(), window
+        )
         self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         self._add_actions()
         self._options = OptionsFactory(self._on_backend_changed)
@@ -63,7 +71,7 @@ class CitySegPlugin:
             self._options = None
         self._remove_actions()
         if self.dock is not None:
-            self.dock.panel.close_panel()
+            self.dock.close_panels()
             self._iface.removeDockWidget(self.dock)
             self.dock.setParent(None)
             self.dock.deleteLater()
@@ -71,6 +79,10 @@ class CitySegPlugin:
         if self._interaction is not None:
             self._interaction.deleteLater()
             self._interaction = None
+        if self._cloud_run is not None:
+            self._cloud_run.client.deleteLater()
+            self._cloud_run.deleteLater()
+            self._cloud_run = None
         if self._client is not None:
             self._client.shutdown()
             self._client.deleteLater()
@@ -123,6 +135,7 @@ class CitySegPlugin:
     def _on_backend_changed(self) -> None:
         self.dock.refresh_banner()
         self._client.restart()
+        self._cloud_run.restart_backend()
 
 
 def _log_backend_line(level: str, text: str) -> None:

@@ -92,6 +92,14 @@ ASK_EXAMPLES = Setting("ask-examples", "")
 TEXT_FIND = Setting("text-find", "all", choices=("all", "one"))
 TEXT_AREA = Setting("text-area", "visible", choices=("visible", "rectangle", "polygons", "whole"))
 
+# Point clouds: where, which classes were asked for, and what is made beside the cloud (names, separated by commas).
+CLOUD_AREA = Setting("cloud-area", "whole", choices=("visible", "rectangle", "polygons", "whole"))
+CLOUD_HISTORY = Setting("cloud-history", "")
+CLOUD_EXAMPLES = Setting("cloud-examples", "")
+CLOUD_MAKES = Setting("cloud-makes", "buildings,trees,water,roads,wires")
+# Empty is the best that this QGIS opens.
+CLOUD_FORMAT = Setting("cloud-format", "", choices=("", "copc", "ept", "laz"))
+
 _MAX_CLASS_NAMES = 50
 MAX_HISTORY = 30
 

@@ -101,7 +101,11 @@ class Session:
         return {"models": [asdict(card) for card in registry.cards()]}
 
     def open(self, call: Call) -> dict[str, Any]:
-        """What a raster is."""
+        """What a raster is, or a point cloud."""
+        from inference_backend.cloud_description import describe_cloud, is_cloud
+
+        if is_cloud(call.params.get("source")):
+            return describe_cloud(call.params["source"])
         source = self.sources.get(call.params.get("source"), call.attachments)
         return {
             "width": source.width,

@@ -39,9 +39,17 @@ class AreaChoice(QWidget):
 
     changed = pyqtSignal()
 
-    def __init__(self, iface: QgisInterface, parent: Optional[QWidget] = None) -> None:
+    def __init__(
+        self,
+        iface: QgisInterface,
+        parent: Optional[QWidget] = None,
+        remembered: settings.Setting[str] = settings.TEXT_AREA,
+        whole: str = "",
+    ) -> None:
+        """`remembered` keeps what was chosen; `whole` is what all of it is called, a raster's whole by default."""
         super().__init__(parent)
         self._iface = iface
+        self._remembered = remembered
         self._canvas = iface.mapCanvas()
         self._drawn: Optional[QgsRectangle] = None
         self._drawn_crs = QgsCoordinateReferenceSystem()
@@ -54,9 +62,9 @@ class AreaChoice(QWidget):
         self.overlay = AreaOverlay(self._canvas)
         self.combo = QComboBox(self)
         self.combo.setObjectName("CitySegArea")
-        for kind, caption in _captions().items():
+        for kind, caption in _captions(whole).items():
             self.combo.addItem(caption, kind)
-        self.combo.setCurrentIndex(self.combo.findData(settings.TEXT_AREA.value()))
+        self.combo.setCurrentIndex(self.combo.findData(remembered.value()))
         self.combo.activated.connect(self._on_chosen)
         self.draw_button = QPushButton(self)
         self.draw_button.setObjectName("CitySegDrawArea")
@@ -154,7 +162,7 @@ class AreaChoice(QWidget):
         self.set_shown(self.isVisible())
 
     def _on_chosen(self, *_: object) -> None:
-        settings.TEXT_AREA.set_value(self.kind)
+        self._remembered.set_value(self.kind)
         active = self._iface.activeLayer()
         if self.kind == POLYGONS and isinstance(active, QgsVectorLayer) and active.selectedFeatureCount():
             self.layer_combo.setLayer(active)
@@ -212,11 +220,11 @@ class AreaChoice(QWidget):
         self._follow(None)
 
 
-def _captions() -> dict[str, str]:
+def _captions(whole: str) -> dict[str, str]:
     captions = {
         VISIBLE: tr("Visible map"),
         RECTANGLE: tr("Drawn rectangle"),
         POLYGONS: tr("Selected polygons"),
-        WHOLE: tr("Whole raster"),
+        WHOLE: whole or tr("Whole raster"),
     }
     return {kind: captions[kind] for kind in AREAS}

@@ -7,11 +7,21 @@ from typing import Optional
 from qgis.core import QgsApplication, QgsProject
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import QSize, Qt
-from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cityseg_qgis.about import TITLE
 from cityseg_qgis.core.backend import missing_backend
+from cityseg_qgis.core.cloud_run import CloudRun
 from cityseg_qgis.core.interaction import Interaction
+from cityseg_qgis.gui.cloud_panel import CloudPanel
+from cityseg_qgis.gui.cloud_switch import CLOUDS, IMAGES, SectionSwitch
 from cityseg_qgis.gui.doctor_dialog import DoctorDialog
 from cityseg_qgis.gui.help_dialog import HelpDialog
 from cityseg_qgis.gui.interact_panel import InteractPanel
@@ -31,6 +41,7 @@ class CitySegDock(QgsDockWidget):
         self,
         iface: QgisInterface,
         interaction: Interaction,
+        cloud_run: CloudRun,
         project: QgsProject,
         parent: Optional[QWidget] = None,
     ) -> None:
@@ -39,31 +50,41 @@ class CitySegDock(QgsDockWidget):
         self._iface = iface
         self.panel = InteractPanel(iface, interaction, project, self)
         self.panel.install_wanted.connect(self.open_install_dialog)
-        # On the parts: set on the widget around the scroll area, desktop QGIS 3.22 shows none of it.
-        for part in (self.panel, self.panel.status_line):
-            part.setStyleSheet(PANEL_STYLE)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self.panel)
+        self.cloud_panel = CloudPanel(iface, cloud_run, project, self)
+        self.cloud_panel.install_wanted.connect(self.open_install_dialog)
+        self.sections = SectionSwitch(self)
+        self.sections.chosen.connect(self.show_section)
+        self.panel.tool.activated.connect(lambda: self.show_section(IMAGES))
+        self._stack = QStackedWidget(self)
+        self._pages = {IMAGES: self._page(self.panel), CLOUDS: self._page(self.cloud_panel)}
         whole = QWidget(self)
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(area, 1)
-        column.addWidget(self.panel.status_line)
+        column.addWidget(self.sections)
+        column.addWidget(self._stack, 1)
         column.addLayout(self._foot(whole))
-        # Nothing is cut off on the right when the scroll bar shows.
-        needed_px = self.panel.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
-        whole.setMinimumWidth(max(_LEAST_WIDTH_PX, needed_px))
+        # Set on the parts: on the widget around the scroll area, desktop QGIS 3.22 shows none of it.
+        self.sections.setStyleSheet(PANEL_STYLE)
         self.setWidget(whole)
         self.visibilityChanged.connect(self._on_visibility_changed)
         self.refresh_banner()
 
+    def show_section(self, name: str) -> None:
+        """Show IMAGES or CLOUDS; what the other has on the map goes with it."""
+        self.sections.choose(name)
+        self._stack.setCurrentWidget(self._pages[name])
+        self._set_shown(not self.isHidden())
+
     def refresh_banner(self) -> None:
         """Say whether the backend is missing."""
-        self.panel.banner.show_reason(missing_backend())
+        for panel in (self.panel, self.cloud_panel):
+            panel.banner.show_reason(missing_backend())
+
+    def close_panels(self) -> None:
+        """The plugin unloads: leave nothing on the canvas."""
+        self.panel.close_panel()
+        self.cloud_panel.close_panel()
 
     def open_install_dialog(self) -> None:
         """The installer; afterwards the backend starts anew and waiting prompts are asked again."""
@@ -85,6 +106,32 @@ class CitySegDock(QgsDockWidget):
         dialog = HelpDialog(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()
+
+    def _page(self, panel: QWidget) -> QWidget:
+        """A panel that scrolls, its status line below it, as wide as it needs to be."""
+        for part in (panel, panel.status_line):
+            part.setStyleSheet(PANEL_STYLE)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(panel)
+        page = QWidget(self)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(area, 1)
+        column.addWidget(panel.status_line)
+        # Nothing is cut off on the right when the scroll bar shows.
+        needed_px = panel.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
+        page.setMinimumWidth(max(_LEAST_WIDTH_PX, needed_px))
+        self._stack.addWidget(page)
+        return page
+
+    def _set_shown(self, shown: bool) -> None:
+        clouds = self.sections.current == CLOUDS
+        self.panel.set_shown(shown and not clouds)
+        self.cloud_panel.set_shown(shown and clouds)
 
     def _foot(self, parent: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -120,8 +167,9 @@ class CitySegDock(QgsDockWidget):
         if self.panel.prompting:
             interaction.prepare()
         interaction.retry()
+        self.cloud_panel.backend_ready()
 
     def _on_visibility_changed(self, visible: bool) -> None:
         # A dock behind another tab is not visible either: prompting goes on, only a closed dock ends it.
         closed = not visible and self.isHidden()
-        self.panel.set_shown(not closed)
+        self._set_shown(not closed)
