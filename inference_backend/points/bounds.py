@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inference_backend.errors import InvalidInput
-from inference_backend.points.cloud import Bounds3D, Piece, slack
+from inference_backend.points.cloud import Bounds3D, slack
 
 if TYPE_CHECKING:
     from inference_backend.points.las import LasFile
@@ -59,19 +59,15 @@ def _plausible(file: LasFile, stated: tuple[float, ...]) -> bool:
 def _looked(file: LasFile) -> Bounds3D:
     """Bounds of a few runs of points, spread over the file."""
     box = _Box(file)
-    step = max(1, file.count // _LOOKS)
-    for first in range(0, file.count, step):
-        start = file.chunk_start(first)
-        end = min(start + _LOOK_POINTS, file.count)
-        for piece in file.points(_LOOK_POINTS, start, end):
-            box.add(piece)
+    for array in file.looks(_LOOKS, _LOOK_POINTS):
+        box.add(array)
     return box.bounds
 
 
 def _scan(file: LasFile) -> Bounds3D:
     box = _Box(file)
     for piece in file.points(_SCAN_POINTS):
-        box.add(piece)
+        box.add(piece.array)
     return box.bounds
 
 
@@ -81,9 +77,9 @@ class _Box:
         self._low = np.full(3, np.iinfo(np.int64).max)
         self._high = np.full(3, np.iinfo(np.int64).min)
 
-    def add(self, piece: Piece) -> None:
+    def add(self, array: np.ndarray) -> None:
         for axis, name in enumerate("XYZ"):
-            values = piece.array[name]
+            values = array[name]
             self._low[axis] = min(self._low[axis], int(values.min()))
             self._high[axis] = max(self._high[axis], int(values.max()))
 

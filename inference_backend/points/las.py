@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +32,7 @@ class LasFile:
             self.header = read_header(file, size, self.name)
             self.count = int(self.header.point_count)
             self.data_at = int(self.header.offset_to_point_data)
+            self.dtype = self.header.point_format.dtype()
             self.point_bytes = int(self.header.point_format.size)
             if not self.count:
                 raise InvalidInput(f"'{self.name}' holds no points.")
@@ -48,44 +48,69 @@ class LasFile:
         record = records[0].record_data_bytes() if records else b""
         return read_table(file, size, self.data_at, record, self.count, self.point_bytes, self.name)
 
-    def chunk_start(self, point: int) -> int:
-        """The first point of the compressed chunk that `point` is in: where a decoder can begin at no cost."""
+    def points(self, most: int) -> Iterator[Piece]:
+        """All points in the file's order, at most `most` at once. Raises InvalidInput where the bytes are damaged."""
         if self.table is None:
-            return point
-        return self.table.starts[bisect.bisect_right(self.table.starts, point) - 1]
+            yield from self._plain(most)
+        elif self.table.whole:
+            yield from self.chunks_of_points(most, range(len(self.table.counts)))
+        else:
+            yield from self._one_by_one(most)
 
-    def points(self, most: int, first: int = 0, end: int | None = None) -> Iterator[Piece]:
-        """Points `first` to `end`, at most `most` at once. Raises InvalidInput where the bytes are damaged."""
-        end = self.count if end is None else end
-        dtype = self.header.point_format.dtype()
+    def looks(self, places: int, most: int) -> Iterator[np.ndarray]:
+        """The points at some places of the file, `most` at each, as structured arrays."""
+        if self.table is not None and not self.table.whole:
+            yield next(self._one_by_one(most)).array
+            return
         with opened(self.path) as file:
-            read = self._reader(file, first)
-            while first < end:
-                count = min(most, end - first)
-                array = np.frombuffer(read(count), dtype=dtype)
-                if len(array) < count:
-                    raise truncated(self.name, self.count)
-                yield Piece(np.arange(first, first + count, dtype=np.int64), array)
-                first += count
+            step = -(-self._steps // places)
+            for place in range(0, self._steps, step):
+                with self._decoding():
+                    if self.table is None:
+                        file.seek(self.data_at + place * self.point_bytes)
+                        raw = file.read(min(most, self.count - place) * self.point_bytes)
+                    else:
+                        raw = self.table.decode_start(file, place, most, self.point_bytes)
+                yield np.frombuffer(raw, self.dtype)
 
-    def _reader(self, file: BinaryIO, first: int) -> Callable[[int], bytearray]:
-        if self.table is None:
-            file.seek(self.data_at + first * self.point_bytes)
-            return lambda count: bytearray(file.read(count * self.point_bytes))
-        table = self.table
-        with self._decoding():
+    @property
+    def _steps(self) -> int:
+        """How many places there are where reading can begin at no cost."""
+        return self.count if self.table is None else len(self.table.counts)
+
+    def _plain(self, most: int) -> Iterator[Piece]:
+        with opened(self.path) as file:
             file.seek(self.data_at)
-            decoder = table.open(file)
-            if first:
-                decoder.seek(first)
+            for first in range(0, self.count, most):
+                count = min(most, self.count - first)
+                raw = bytearray(file.read(count * self.point_bytes))
+                if len(raw) < count * self.point_bytes:
+                    raise truncated(self.name, self.count)
+                yield Piece(_run(first, count), np.frombuffer(raw, self.dtype))
 
-        def read(count: int) -> bytearray:
-            buffer = bytearray(count * self.point_bytes)
+    def chunks_of_points(self, most: int, chunks: Sequence[int]) -> Iterator[Piece]:
+        """The points of these compressed chunks (ascending), neighbours decoded together, at most `most` points at once."""
+        with opened(self.path) as file:
+            for chunk, end in _batches(chunks, self.table.counts, most):
+                with self._decoding():
+                    raw = self.table.decode(file, chunk, end, self.point_bytes)
+                array, first = np.frombuffer(raw, self.dtype), self.table.starts[chunk]
+                for at in range(0, len(array), most):
+                    part = array[at : at + most]
+                    yield Piece(_run(first + at, len(part)), part)
+
+    def _one_by_one(self, most: int) -> Iterator[Piece]:
+        """For chunks too large to hold: one core, and no more memory than what is asked for."""
+        with opened(self.path) as file:
             with self._decoding():
-                decoder.decompress_many(buffer)
-            return buffer
-
-        return read
+                file.seek(self.data_at)
+                decoder = lazrs.LasZipDecompressor(file, self.table.record)
+            for first in range(0, self.count, most):
+                raw = bytearray(min(most, self.count - first) * self.point_bytes)
+                with self._decoding():
+                    decoder.decompress_many(raw)
+                array = np.frombuffer(raw, self.dtype)
+                yield Piece(_run(first, len(array)), array)
 
     @contextlib.contextmanager
     def _decoding(self) -> Iterator[None]:
@@ -100,6 +125,26 @@ class LasFile:
             if type(error).__name__ != "PanicException":
                 raise
             raise truncated(self.name, self.count) from error
+
+
+def _run(first: int, count: int) -> np.ndarray:
+    return np.arange(first, first + count, dtype=np.int64)
+
+
+def _batches(chunks: Sequence[int], counts: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Runs (first, end) of neighbouring chunks of together at most `most` points, but one chunk at least."""
+    at = 0
+    while at < len(chunks):
+        end, held = at + 1, counts[chunks[at]]
+        while (
+            end < len(chunks)
+            and chunks[end] == chunks[end - 1] + 1
+            and held + counts[chunks[end]] <= most
+        ):
+            held += counts[chunks[end]]
+            end += 1
+        yield chunks[at], chunks[end - 1] + 1
+        at = end
 
 
 class LasCloud(PointCloud):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import BinaryIO
 
 import lazrs
@@ -12,23 +13,39 @@ import lazrs
 from inference_backend.errors import InvalidInput
 
 _POINTWISE_CHUNKED, _LAYERED_CHUNKED = 2, 3
-# A decoder that uses all cores holds whole chunks; larger ones than this are decoded point by point.
-_PARALLEL_BYTES = 64 * 1024 * 1024
+# Larger chunks than this are decoded point by point: their number of points may be a lie.
+_WHOLE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class LazTable:
-    """`parallel`: whether all cores may decode. `starts` and `places`: first point and file position of each chunk."""
+    """Compressed chunks: points, first point, file position and bytes of each. `whole`: whether one fits in memory."""
 
     record: bytes
-    parallel: bool
+    whole: bool
+    counts: tuple[int, ...]
     starts: tuple[int, ...]
     places: tuple[int, ...]
+    lengths: tuple[int, ...]
 
-    def open(self, file: BinaryIO) -> lazrs.ParLasZipDecompressor | lazrs.LasZipDecompressor:
-        """A decoder over `file`, which stands where the points begin."""
-        kind = lazrs.ParLasZipDecompressor if self.parallel else lazrs.LasZipDecompressor
-        return kind(file, self.record)
+    def decode(self, file: BinaryIO, chunk: int, end: int, point_bytes: int) -> bytearray:
+        """All points of the chunks from `chunk` to before `end`, on all cores."""
+        table = list(zip(self.counts[chunk:end], self.lengths[chunk:end], strict=True))
+        return self._decode(file, chunk, table, point_bytes)
+
+    def decode_start(self, file: BinaryIO, chunk: int, count: int, point_bytes: int) -> bytearray:
+        """The first `count` points of a chunk; the decoder stops there."""
+        count = min(count, self.counts[chunk])
+        return self._decode(file, chunk, [(count, self.lengths[chunk])], point_bytes)
+
+    def _decode(
+        self, file: BinaryIO, chunk: int, table: list[tuple[int, int]], point_bytes: int
+    ) -> bytearray:
+        file.seek(self.places[chunk])
+        compressed = file.read(sum(length for _, length in table))
+        points = bytearray(sum(count for count, _ in table) * point_bytes)
+        lazrs.decompress_points_with_chunk_table(compressed, self.record, points, table)
+        return points
 
 
 def truncated(name: str, expected: int) -> InvalidInput:
@@ -63,13 +80,16 @@ def read_table(
     if len(table) != chunks or sum(length for _, length in table) > table_at - data_at - 8:
         raise truncated(name, count)
     _check_counts(table, vlr, count, name)
-    starts, places, first, place = [], [], 0, data_at + 8
-    for points, length in table:
-        starts.append(first)
-        places.append(place)
-        first, place = first + points, place + length
-    largest = max(points for points, _ in table)
-    return LazTable(record, largest * point_bytes <= _PARALLEL_BYTES, tuple(starts), tuple(places))
+    counts, lengths = [points for points, _ in table], [length for _, length in table]
+    counts[-1] = count - sum(counts[:-1])
+    return LazTable(
+        record,
+        max(counts) * point_bytes <= _WHOLE_BYTES,
+        tuple(counts),
+        tuple(accumulate(counts[:-1], initial=0)),
+        tuple(accumulate(lengths[:-1], initial=data_at + 8)),
+        tuple(lengths),
+    )
 
 
 def _check_record(record: bytes, point_bytes: int, name: str) -> lazrs.LazVlr:
