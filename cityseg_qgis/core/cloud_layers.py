@@ -31,6 +31,8 @@ VECTORS = ("buildings", "trees", "crowns", "water", "roads", "wires")
 # Every point is a little larger than QGIS's millimetre on a dense screen, so that no ground shows through a roof.
 _POINT_SIZE_MM = 1.0
 _STYLE = "cloud_{name}"
+# Between the parts of what a provider says of a sublayer: number, name, count, …
+_SEPARATOR = "!!::!!"
 
 
 @dataclass(frozen=True)
@@ -141,18 +143,26 @@ def class_renderer(classes: Sequence[CloudClass], attribute: str) -> QgsPointClo
 
 
 def vector_layers(path: str) -> list[QgsVectorLayer]:
-    """The layers of a GeoPackage, or of a folder of files, with our styles."""
+    """The layers of a GeoPackage, or of a folder of Shapefiles, with our styles."""
     file = Path(path)
     if file.is_dir():
         found = [QgsVectorLayer(str(one), one.stem, "ogr") for one in sorted(file.glob("*.shp"))]
     else:
-        probe = QgsVectorLayer(path, file.stem, "ogr")
-        names = [line.split("!!::!!")[1] for line in probe.dataProvider().subLayers()] if probe.isValid() else []
-        found = [QgsVectorLayer(f"{path}|layername={name}", name, "ogr") for name in names]
+        found = [
+            QgsVectorLayer(f"{path}|layername={name}", name, "ogr") for name in vector_names(path)
+        ]
     valid = [layer for layer in found if layer.isValid()]
     for layer in valid:
         style_vector(layer)
     return valid
+
+
+def vector_names(path: str) -> list[str]:
+    """How the layers of a GeoPackage are called."""
+    probe = QgsVectorLayer(path, "probe", "ogr")
+    if not probe.isValid():
+        return []
+    return [line.split(_SEPARATOR)[1] for line in probe.dataProvider().subLayers()]
 
 
 def style_vector(layer: QgsVectorLayer) -> None:

@@ -110,6 +110,13 @@ def bounds_of(wanted: QgsRectangle, extent: QgsRectangle, name: str) -> Optional
     return inside.xMinimum(), inside.yMinimum(), inside.xMaximum(), inside.yMaximum()
 
 
+def crs_text(crs: QgsCoordinateReferenceSystem) -> str:
+    """A CRS as the backend takes it: its code, else its whole definition; empty for none."""
+    if not crs.isValid():
+        return ""
+    return crs.authid() if crs.authid() and not crs.authid().startswith("USER:") else crs.toWkt()
+
+
 def _moved(
     box: QgsRectangle,
     source: QgsCoordinateReferenceSystem,

@@ -58,7 +58,7 @@ class CloudOutputStep(Step):
         self.path_line = QgsFilterLineEdit(self)
         self.path_line.setObjectName("CitySegCloudOut")
         self.path_line.setToolTip(tr("The classified cloud; what else is made lies beside it. Nothing is overwritten."))
-        self.path_line.setClearButtonEnabled(False)
+        self.path_line.setShowClearButton(False)
         self.path_button = flat_button(
             QgsApplication.getThemeIcon("/mActionFileSaveAs.svg"), "", tr("Choose another place"), self
         )

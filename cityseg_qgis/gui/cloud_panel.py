@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from cityseg_qgis import settings
 from cityseg_qgis.core import cloud_layers, cloud_target
 from cityseg_qgis.core.cloud_answer import CloudAnswer
-from cityseg_qgis.core.cloud_request import CloudRequest, bounds_in_cloud
+from cityseg_qgis.core.cloud_request import CloudRequest, bounds_in_cloud, crs_text
 from cityseg_qgis.core.cloud_run import CloudRun
 from cityseg_qgis.core.cloud_source import FILE_FILTER, CloudDescription, CloudSource, cloud_stem
 from cityseg_qgis.errors import BackendUnavailable, CitySegError
@@ -328,10 +328,3 @@ class CloudPanel(QWidget):
         elif not self.output_step.path_line.text().strip():
             reason = tr("Say where the classified point cloud goes.")
         self.output_step.set_blocked(reason)
-
-
-def crs_text(crs: QgsCoordinateReferenceSystem) -> str:
-    """A CRS as the backend takes it: its code, else its whole definition; empty for none."""
-    if not crs.isValid():
-        return ""
-    return crs.authid() if crs.authid() and not crs.authid().startswith("USER:") else crs.toWkt()

@@ -48,7 +48,7 @@ class CloudSourceStep(Step):
         row.addWidget(self.layer_combo, 1)
         row.addWidget(self.file_button)
         self.facts = QLabel(self)
-        self.facts.setObjectName("CitySegHint")
+        self.facts.setObjectName("CitySegCloudFacts")
         self.facts.setWordWrap(True)
         self.note = QLabel(self)
         self.note.setObjectName("CitySegNote")

@@ -50,6 +50,8 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
 
     ID = ""
     ICON = "cityseg"
+    # Parameters whose files need a folder.
+    FILES: tuple[str, ...] = (OUTPUT, MASK)
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,8 +99,8 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
     ) -> bool:
         """In the main thread: what is to be known of layers, which another thread must not touch."""
         try:
-            self.source = describe(self.parameterAsRasterLayer(parameters, INPUT, context))
-            for name in (OUTPUT, MASK):
+            self.describe_input(parameters, context)
+            for name in self.FILES:
                 if self.parameterDefinition(name) is not None:
                     _check_folder(self.parameterAsFileOutput(parameters, name, context))
             self.prepare_more(parameters, context, feedback)
@@ -108,6 +110,10 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
             return True
         del parameters, context, feedback
         raise told
+
+    def describe_input(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        """What is worked on; raises `UnsupportedLayer`."""
+        self.source = describe(self.parameterAsRasterLayer(parameters, INPUT, context))
 
     def prepare_more(
         self,

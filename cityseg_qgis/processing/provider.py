@@ -8,12 +8,19 @@ from qgis.PyQt.QtGui import QIcon
 from cityseg_qgis.about import TITLE
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.paths import icon_path
+from cityseg_qgis.processing.classify_point_cloud import ClassifyPointCloud
 from cityseg_qgis.processing.segment_with_prompts import SegmentWithPrompts
 from cityseg_qgis.processing.segment_with_reasoning import SegmentWithReasoning
 from cityseg_qgis.processing.segment_with_text import SegmentWithText
 from cityseg_qgis.processing.vectorize_mask import VectorizeMask
 
-ALGORITHMS = (SegmentWithText, SegmentWithReasoning, SegmentWithPrompts, VectorizeMask)
+ALGORITHMS = (
+    SegmentWithText,
+    SegmentWithReasoning,
+    SegmentWithPrompts,
+    VectorizeMask,
+    ClassifyPointCloud,
+)
 _RASTER_FORMAT = "tif"
 
 
@@ -27,7 +34,7 @@ class CitySegProvider(QgsProcessingProvider):
         return TITLE
 
     def longName(self) -> str:
-        return tr("CitySeg: find and outline objects in images")
+        return tr("CitySeg: find and outline objects in images, classify point clouds")
 
     def icon(self) -> QIcon:
         return QIcon(icon_path("cityseg"))
