@@ -1,0 +1,72 @@
+"""One seed, one city: the scene of images of the same seed, raised to three dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference_backend.errors import InvalidInput
+from inference_backend.training.clouds.buildings import Building, add_buildings
+from inference_backend.training.clouds.cover import ground_leaves, low_growth, roughen
+from inference_backend.training.clouds.leaves import ID
+from inference_backend.training.clouds.place import Place
+from inference_backend.training.clouds.plants import add_plants
+from inference_backend.training.clouds.relief import CELL_M, Relief
+from inference_backend.training.clouds.structures import (
+    add_bridges,
+    add_structures,
+    standing_height,
+)
+from inference_backend.training.clouds.terrain import terrain
+from inference_backend.training.clouds.utilities import add_utilities
+from inference_backend.training.clouds.vehicles import add_vehicles
+from inference_backend.training.scenes.scene import make_scene
+
+_SALT = 0xC17  # the cloud's own draws, apart from the scene's
+MIN_SIDE_M, MAX_SIDE_M = 16.0, 512.0
+
+
+@dataclass
+class City:
+    """The city of a seed. `relief` and `place` have row 0 at the lowest y; `buildings` by the scene's instance id."""
+
+    seed: int
+    place: Place
+    relief: Relief
+    buildings: dict[int, Building]
+
+    @property
+    def side_m(self) -> float:
+        return self.relief.side_m
+
+    @property
+    def kind(self) -> str:
+        return self.place.scene.kind
+
+
+def make_city(seed: int, side_m: float = 128.0, kind: str | None = None) -> City:
+    """The city of `seed`, `side_m` metres a side (rounded to cells). The same arguments give the same city.
+
+    `kind` is one of the scene's kinds, or None to draw one. Raises InvalidInput.
+    """
+    if not MIN_SIDE_M <= side_m <= MAX_SIDE_M:
+        raise InvalidInput(
+            f"A generated city is {MIN_SIDE_M:g} to {MAX_SIDE_M:g} m a side, not {side_m:g} m."
+        )
+    scene = make_scene(seed, round(side_m / CELL_M), CELL_M, kind)
+    place = Place.of(scene)
+    rng = np.random.default_rng([_SALT, seed])
+    ground, steps = terrain(rng, place)
+    ground += np.float32(rng.uniform(0, 200))
+    relief = Relief.over(ground, ground_leaves(rng, place))
+    relief.side_leaf[steps] = ID["wall"]
+    roughen(rng, relief)
+    add_bridges(rng, place, relief)
+    buildings = add_buildings(rng, place, relief)
+    add_structures(rng, place, relief)
+    add_vehicles(rng, place, relief, standing_height(relief))
+    low_growth(rng, place, relief)
+    add_plants(rng, place, relief)
+    add_utilities(rng, place, relief)
+    return City(seed, place, relief, buildings)

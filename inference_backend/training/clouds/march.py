@@ -1,0 +1,239 @@
+"""Pulses through a city: where each beam is reflected, from the top down.
+
+A ray is a place on a reference plane and the horizontal metres it gains a metre of height (towards the scanner). Rays go
+down through the cells in steps no longer than a cell, all at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from inference_backend.training.clouds.relief import CELL_M, Relief
+
+_COARSE = 16  # cells a side of a block of the map that lets rays fall fast through the air
+_STEP_M = 0.9 * CELL_M
+_MAX_DROP_M = 1.2
+_EDGE_M = 0.5
+
+
+@dataclass(frozen=True)
+class Rays:
+    """`x`, `y` (N,) on the plane `z_plane`; `slope_x`, `slope_y` (N,) metres a metre upwards."""
+
+    x: np.ndarray
+    y: np.ndarray
+    slope_x: np.ndarray
+    slope_y: np.ndarray
+    z_plane: float
+
+
+@dataclass(frozen=True)
+class Beam:
+    """How a pulse is spent: most returns, dead metres after one, extinction that ends it, share for a first return."""
+
+    max_returns: int = 5
+    dead_m: float = 0.8
+    spent: tuple[float, float] = (1.1, 2.6)
+    first: float = 0.35
+    between: float = 0.45
+
+
+@dataclass(frozen=True)
+class Echoes:
+    """Reflections, unsorted: `ray` int32, `xyz` float32 (N, 3), `leaf` uint8, `side` bool (met an upright face), `row`, `col`."""
+
+    ray: np.ndarray
+    xyz: np.ndarray
+    leaf: np.ndarray
+    side: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+
+
+class _Log:
+    """Events as they come."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[np.ndarray, ...]] = []
+
+    def add(self, *columns: np.ndarray) -> None:
+        if len(columns[0]):
+            self.parts.append(columns)
+
+    def joined(self) -> list[np.ndarray]:
+        return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
+
+
+def march(relief: Relief, rays: Rays, beam: Beam, rng: np.random.Generator) -> Echoes:
+    """Every reflection of every ray."""
+    count = len(rays.x)
+    grids = _Grids(relief)
+    lean = np.hypot(rays.slope_x, rays.slope_y).astype(np.float32)
+    drop = np.minimum(_STEP_M / np.maximum(lean, 1e-3), _MAX_DROP_M).astype(np.float32)
+    path = np.sqrt(1 + lean**2)
+    z = grids.fall(rays, lean)
+    tau = np.zeros(count, np.float32)
+    due = rng.exponential(beam.first, count).astype(np.float32)
+    end = rng.uniform(*beam.spent, count).astype(np.float32)
+    ready = np.full(count, np.inf, np.float32)  # below this height the receiver listens again
+    echoes = np.zeros(count, np.uint8)
+    log = _Log()
+    live = np.arange(count)
+    floor = grids.floor - 1.0
+    while len(live):
+        upper = z[live]
+        lower = upper - drop[live]
+        middle = (upper + lower) / 2 - rays.z_plane
+        col = np.floor((rays.x[live] + rays.slope_x[live] * middle) / CELL_M).astype(np.int32)
+        row = np.floor((rays.y[live] + rays.slope_y[live] * middle) / CELL_M).astype(np.int32)
+        within = (row >= 0) & (row < grids.rows) & (col >= 0) & (col < grids.cols)
+        flat = np.where(within, row * grids.cols + col, 0)
+        near = np.flatnonzero(within & (lower <= grids.highest[flat]))
+        done = lower < floor
+        if len(near):
+            ray, cell = live[near], flat[near]
+            up, low = upper[near], lower[near]
+            for layer in grids.layers:
+                held = np.flatnonzero(layer.top[cell] > low)
+                if not len(held):
+                    continue
+                who, at = ray[held], cell[held]
+                high = np.minimum(up[held], layer.top[at])
+                through = high - np.maximum(low[held], np.maximum(layer.bottom[at], grids.top[at]))
+                held = np.flatnonzero(through > 0)
+                if not len(held):
+                    continue
+                who, at, high, through = who[held], at[held], high[held], through[held]
+                rate = layer.extinction[at] * path[who]
+                before = tau[who]
+                after = before + rate * through
+                hit = (after >= due[who]) & (before < end[who]) & (echoes[who] < beam.max_returns)
+                hit &= high - through <= ready[who]
+                tau[who] = after
+                fired = np.flatnonzero(hit)
+                if len(fired):
+                    who, at = who[fired], at[fired]
+                    share = (due[who] - before[fired]) / np.maximum(rate[fired], 1e-6)
+                    height = high[fired] - np.clip(share, 0, through[fired])
+                    height = np.minimum(
+                        height, np.maximum(ready[who], high[fired] - through[fired])
+                    )
+                    log.add(who, height, layer.leaf[at], np.zeros(len(at), bool), at)
+                    echoes[who] += 1
+                    ready[who] = height - beam.dead_m
+                    gap = rng.exponential(beam.between, len(who)).astype(np.float32)
+                    due[who] = np.maximum(tau[who], due[who]) + 0.15 + gap
+            top = grids.top[cell]
+            spent = tau[ray] >= end[ray]
+            struck = (low <= top) & ~spent
+            met = np.flatnonzero(struck)
+            if len(met):
+                who, at = ray[met], cell[met]
+                free = (echoes[who] < beam.max_returns) & (top[met] <= ready[who])
+                free |= echoes[who] == 0
+                met, who, at = met[free], who[free], at[free]
+                side = top[met] - up[met] > _EDGE_M
+                side &= grids.edge[at]
+                height = np.where(side, up[met], top[met])
+                leaf = np.where(side, grids.side_leaf[at], grids.leaf[at])
+                log.add(who, height, leaf, side, at)
+            done[near] |= (low <= top) | spent
+        z[live] = lower
+        live = live[~done]
+    if not log.parts:
+        nothing = np.zeros(0, np.int32)
+        return Echoes(nothing, np.zeros((0, 3), np.float32), nothing.astype(np.uint8),
+                      nothing.astype(bool), nothing, nothing)  # fmt: skip
+    ray, height, leaf, side, at = log.joined()
+    surface = height == grids.top[at]
+    xyz = grids.settle(rays, ray, height, at, surface & ~side)
+    return Echoes(
+        ray.astype(np.int32), xyz, leaf.astype(np.uint8), side, at // grids.cols, at % grids.cols
+    )
+
+
+class _Flat:
+    """A layer, one-dimensional."""
+
+    def __init__(self, layer: object) -> None:
+        self.bottom = layer.bottom.ravel()
+        self.top = layer.top.ravel()
+        self.leaf = layer.leaf.ravel()
+        self.extinction = layer.extinction.ravel()
+
+
+class _Grids:
+    """What the march looks up by cell number."""
+
+    def __init__(self, relief: Relief) -> None:
+        self.rows, self.cols = relief.shape
+        used = [layer for layer in relief.layers if (layer.top > relief.top).any()]
+        highest = relief.top.copy()
+        for layer in used:
+            np.maximum(highest, layer.top, out=highest)
+        self.layers = [_Flat(layer) for layer in used]
+        self.highest = highest.ravel()
+        self.top, self.leaf = relief.top.ravel(), relief.leaf.ravel()
+        self.side_leaf = relief.side_leaf.ravel()
+        self.floor = float(relief.top.min())
+        lowest = cv2.erode(relief.top, np.ones((3, 3), np.uint8))
+        self.edge = (relief.top - lowest > 0.8).ravel()
+        self.slope_x = _gentle(relief.top, 1).ravel()
+        self.slope_y = _gentle(relief.top, 0).ravel()
+        coarse_rows, coarse_cols = -(-self.rows // _COARSE), -(-self.cols // _COARSE)
+        padded = np.full((coarse_rows * _COARSE, coarse_cols * _COARSE), self.floor, np.float32)
+        padded[: self.rows, : self.cols] = highest
+        blocks = padded.reshape(coarse_rows, _COARSE, coarse_cols, _COARSE).max((1, 3))
+        self.ceiling = cv2.dilate(blocks, np.ones((3, 3), np.uint8))
+
+    def fall(self, rays: Rays, lean: np.ndarray) -> np.ndarray:
+        """The height (N,) from which each ray has to be followed step by step: it is in free air above."""
+        reach = np.float32(_COARSE * CELL_M)  # what the ceiling's dilation covers
+        z = np.full(len(rays.x), self.ceiling.max() + 0.1, np.float32)
+        down = reach / np.maximum(lean, 1e-3)
+        last = np.array(self.ceiling.shape) - 1
+        for _ in range(24):
+            above = z - rays.z_plane
+            size = _COARSE * CELL_M
+            col = np.floor((rays.x + rays.slope_x * above) / size).astype(np.int32)
+            row = np.floor((rays.y + rays.slope_y * above) / size).astype(np.int32)
+            ceiling = self.ceiling[np.clip(row, 0, last[0]), np.clip(col, 0, last[1])] + 0.1
+            lower = np.minimum(z, np.maximum(ceiling, z - down))
+            if (z - lower).max() < 0.5:
+                return lower
+            z = lower
+        return z
+
+    def settle(
+        self, rays: Rays, ray: np.ndarray, height: np.ndarray, at: np.ndarray, smooth: np.ndarray
+    ) -> np.ndarray:
+        """xyz (N, 3) of the events: on a smooth surface, the height where the ray meets its slope."""
+        x0, y0 = rays.x[ray], rays.y[ray]
+        sx, sy = rays.slope_x[ray], rays.slope_y[ray]
+        z = height.astype(np.float32).copy()
+        middle_x = (at % self.cols + np.float32(0.5)) * np.float32(CELL_M)
+        middle_y = (at // self.cols + np.float32(0.5)) * np.float32(CELL_M)
+        gx, gy = self.slope_x[at] * smooth, self.slope_y[at] * smooth
+        for _ in range(2):
+            x = x0 + sx * (z - rays.z_plane)
+            y = y0 + sy * (z - rays.z_plane)
+            dx = np.clip(x - middle_x, -CELL_M, CELL_M)
+            dy = np.clip(y - middle_y, -CELL_M, CELL_M)
+            z = np.where(smooth, height + gx * dx + gy * dy, z)
+        x = x0 + sx * (z - rays.z_plane)
+        y = y0 + sy * (z - rays.z_plane)
+        return np.stack([x, y, z], 1).astype(np.float32)
+
+
+def _gentle(top: np.ndarray, axis: int) -> np.ndarray:
+    """Slope along an axis, of the gentler side at every cell, so that edges stay sharp."""
+    step = np.diff(top, axis=axis) / np.float32(CELL_M)
+    pad_low = [(1, 0) if k == axis else (0, 0) for k in (0, 1)]
+    pad_high = [(0, 1) if k == axis else (0, 0) for k in (0, 1)]
+    back, ahead = np.pad(step, pad_low, "edge"), np.pad(step, pad_high, "edge")
+    same = back * ahead > 0
+    gentle = np.where(np.abs(back) < np.abs(ahead), back, ahead)
+    return np.where(same, np.clip(gentle, -2, 2), 0).astype(np.float32)
