@@ -1,79 +1,78 @@
-"""The bounds of a file's points: the header's where they fit what is looked at, else those of the points themselves."""
+"""The bounds of a cloud's points: the stated ones where they fit what is looked at, else those of the points themselves."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
+import laspy
 import numpy as np
 
 from inference_backend.errors import InvalidInput
 from inference_backend.points.cloud import Bounds3D, slack
 
-if TYPE_CHECKING:
-    from inference_backend.points.las import LasFile
-
 # No projected CRS has coordinates beyond this, in feet either.
 _FARTHEST = 1e9
-_LOOKS, _LOOK_POINTS = 9, 2_000
-# A few looks at the file see most of a cloud's extent: bounds wider than this many times what they saw are doubted.
+# A few looks see most of a cloud's extent: bounds wider than this many times what they saw are doubted.
 _TIMES = 20.0
-_SCAN_POINTS = 250_000
+_DOUBTED_FROM = 1000.0
+WRONG = "The bounds that the cloud states are wrong; those of its points are used."
+
+Arrays = Iterable[np.ndarray]
 
 
-def checked_bounds(file: LasFile) -> tuple[Bounds3D, tuple[str, ...]]:
-    """(bounds in the source frame, warnings). All points are read where the header's bounds cannot be trusted."""
-    header = file.header
-    stated = (*map(float, header.mins), *map(float, header.maxs))
+def checked_bounds(
+    stated: tuple[float, ...],
+    header: laspy.LasHeader,
+    looks: Callable[[], Arrays],
+    everything: Callable[[], Arrays],
+    name: str,
+) -> tuple[Bounds3D, tuple[str, ...]]:
+    """(bounds in the source frame, warnings).
+
+    `looks` gives some points, spread over the cloud, as structured arrays; `everything` all of them, and is asked only where
+    the stated bounds cannot be trusted. Raises InvalidInput for coordinates that no CRS has.
+    """
     warnings: tuple[str, ...] = ()
-    bounds = stated
-    if not _plausible(file, stated):
-        bounds = _scan(file)
-        warnings = ("The bounds in the cloud's header are wrong; those of its points are used.",)
-    if any(abs(one) > _FARTHEST for one in bounds):
+    bounds: Bounds3D = (*map(float, stated),)  # type: ignore[assignment]
+    if not _plausible(bounds, header, looks):
+        bounds, warnings = bounds_of(everything(), header), (WRONG,)
+    if not all(abs(one) <= _FARTHEST for one in bounds):
         far = max(bounds, key=abs)
         raise InvalidInput(
-            f"'{file.name}' has coordinates up to {far:.3g}, which no CRS has: its scale or offset is wrong; export it again."
+            f"'{name}' has coordinates up to {far:.3g}, which no CRS has: its scale or offset is wrong; export it again."
         )
     return bounds, warnings
 
 
-def _plausible(file: LasFile, stated: tuple[float, ...]) -> bool:
+def bounds_of(arrays: Arrays, header: laspy.LasHeader) -> Bounds3D:
+    """Bounds of points of this header."""
+    box = _Box(header)
+    for array in arrays:
+        if len(array):
+            box.add(array)
+    return box.bounds
+
+
+def _plausible(stated: Bounds3D, header: laspy.LasHeader, looks: Callable[[], Arrays]) -> bool:
     if not all(math.isfinite(one) and abs(one) <= _FARTHEST for one in stated):
         return False
     if any(stated[axis] > stated[axis + 3] for axis in range(3)):
         return False
-    seen = _looked(file)
+    seen = bounds_of(looks(), header)
     for axis in range(3):
         low, high = stated[axis], stated[axis + 3]
-        room = slack(low, high, float(file.header.scales[axis]))
+        room = slack(low, high, float(header.scales[axis]))
         if seen[axis] < low - room or seen[axis + 3] > high + room:
             return False
-        span = seen[axis + 3] - seen[axis]
-        # A plain of heights is no doubt; a box of nothing is.
-        if high - low > max(_TIMES * span, 1000.0):
+        if high - low > max(_TIMES * (seen[axis + 3] - seen[axis]), _DOUBTED_FROM):
             return False
     return True
 
 
-def _looked(file: LasFile) -> Bounds3D:
-    """Bounds of a few runs of points, spread over the file."""
-    box = _Box(file)
-    for array in file.looks(_LOOKS, _LOOK_POINTS):
-        box.add(array)
-    return box.bounds
-
-
-def _scan(file: LasFile) -> Bounds3D:
-    box = _Box(file)
-    for piece in file.points(_SCAN_POINTS):
-        box.add(piece.array)
-    return box.bounds
-
-
 class _Box:
-    def __init__(self, file: LasFile) -> None:
-        self._header = file.header
+    def __init__(self, header: laspy.LasHeader) -> None:
+        self._header = header
         self._low = np.full(3, np.iinfo(np.int64).max)
         self._high = np.full(3, np.iinfo(np.int64).min)
 

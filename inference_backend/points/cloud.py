@@ -116,7 +116,7 @@ class PointCloud(ABC):
         self._running: list[Generator[Chunk, None, None]] = []
 
     @abstractmethod
-    def _pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
+    def pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
         """All points in the input's order, at most `most` at once; with bounds, what cannot be inside may be left out."""
 
     def chunks(
@@ -155,7 +155,7 @@ class PointCloud(ABC):
         """The pieces, cut to the bounds; a cloud whose points leave the stated bounds is no cloud that a grid can hold."""
         limits = _Limits(self.info, self.header)
         cancel.check()
-        for piece in self._pieces(most, bounds_source):
+        for piece in self.pieces(most, bounds_source):
             cancel.check()
             limits.check(piece)
             if bounds_source is not None:

@@ -13,13 +13,16 @@ import numpy as np
 
 from inference_backend.errors import CitySegError, InvalidInput, ResourceProblem
 from inference_backend.points.bounds import checked_bounds
-from inference_backend.points.cloud import Bounds2D, CloudInfo, Piece, PointCloud
+from inference_backend.points.cloud import Bounds2D, Bounds3D, CloudInfo, Piece, PointCloud
 from inference_backend.points.las_header import read_header
 from inference_backend.points.laz_table import LazTable, read_table, truncated
-from inference_backend.points.units import CloudCrs, cloud_crs, given_crs, header_crs
+from inference_backend.points.units import CloudCrs, carry_crs, cloud_crs, given_crs, header_crs
 
 # What a decoder throws at damaged bytes. pyo3's panics are no Exception; they are known by name.
 DECODER_FAULTS = (lazrs.LazrsError, RuntimeError, ValueError, OSError)
+
+
+_LOOKS, _LOOK_POINTS, _SCAN_POINTS = 9, 2_000, 250_000
 
 
 class LasFile:
@@ -37,7 +40,10 @@ class LasFile:
             if not self.count:
                 raise InvalidInput(f"'{self.name}' holds no points.")
             self.table = self._table(file, size)
-        self.is_copc = any(v.user_id == "copc" and v.record_id == 1 for v in self.header.vlrs)
+        # They describe the layout of the file, not the cloud, and no writer may carry them along.
+        self.copc_records = [vlr for vlr in self.header.vlrs if vlr.user_id == "copc"]
+        for record in self.copc_records:
+            self.header.vlrs.remove(record)
 
     def _table(self, file: BinaryIO, size: int) -> LazTable | None:
         if not self.header.are_points_compressed:
@@ -72,6 +78,17 @@ class LasFile:
                     else:
                         raw = self.table.decode_start(file, place, most, self.point_bytes)
                 yield np.frombuffer(raw, self.dtype)
+
+    def bounds(self) -> tuple[Bounds3D, tuple[str, ...]]:
+        """The header's bounds in the source frame, or the points' own where it lies; and warnings."""
+        stated = (*self.header.mins, *self.header.maxs)
+        return checked_bounds(
+            stated,
+            self.header,
+            lambda: self.looks(_LOOKS, _LOOK_POINTS),
+            lambda: (piece.array for piece in self.points(_SCAN_POINTS)),
+            self.name,
+        )
 
     @property
     def _steps(self) -> int:
@@ -154,18 +171,8 @@ class LasCloud(PointCloud):
         super().__init__(info, file.header)
         self._file = file
 
-    def _pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
+    def pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
         yield from self._file.points(most)
-
-
-def open_las(path: Path, crs: str | None) -> LasCloud:
-    """Open a LAS, LAZ or COPC file. Raises InvalidInput, ResourceProblem."""
-    file = LasFile(path)
-    header = file.header
-    bounds, warnings = checked_bounds(file)
-    placed = file_crs(header, crs, bounds, file.name)
-    kind = "copc" if file.is_copc else "laz" if header.are_points_compressed else "las"
-    return LasCloud(file, info_of(path, kind, file.count, bounds, placed, header, warnings))
 
 
 def file_crs(
@@ -175,7 +182,9 @@ def file_crs(
     if crs is None:
         found, wkt, warnings = header_crs(header)
         return cloud_crs(found, wkt, bounds, name, warnings)
-    return cloud_crs(given_crs(crs), "", bounds, name)
+    placed = cloud_crs(given_crs(crs), "", bounds, name)
+    carry_crs(header, placed)
+    return placed
 
 
 def info_of(

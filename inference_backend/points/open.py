@@ -8,7 +8,9 @@ from pathlib import Path
 
 from inference_backend.errors import InvalidInput
 from inference_backend.points.cloud import PointCloud
-from inference_backend.points.las import open_las
+from inference_backend.points.copc import open_file
+from inference_backend.points.ept import open_ept
+from inference_backend.points.vpc import open_vpc
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -18,7 +20,18 @@ def open_cloud(path: str | os.PathLike[str], crs: str | None = None) -> PointClo
 
     `crs` is used in place of the file's own. Raises InvalidInput, ResourceProblem.
     """
-    return open_las(local_path(path), crs)
+    found = local_path(path)
+    if found.is_dir():
+        if not (found / "ept.json").is_file():
+            raise InvalidInput(
+                f"The folder '{found}' is no EPT: it has no ept.json; give a file or the folder of an EPT."
+            )
+        return open_ept(found, crs)
+    if found.name.lower() == "ept.json":
+        return open_ept(found, crs)
+    if found.suffix.lower() == ".vpc":
+        return open_vpc(found, crs)
+    return open_file(found, crs)
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import laspy
 import pyproj
+from laspy.vlrs.known import WktCoordinateSystemVlr
 from pyproj.enums import WktVersion
 from pyproj.exceptions import CRSError
 
@@ -14,6 +15,14 @@ from inference_backend.errors import InvalidInput
 from inference_backend.points.geokeys import crs_of_geokeys
 
 NO_CRS = "The cloud names no CRS: its coordinates are taken for metres; give its CRS if it has one."
+
+
+_CRS_RECORDS = (
+    "WktCoordinateSystemVlr",
+    "GeoKeyDirectoryVlr",
+    "GeoAsciiParamsVlr",
+    "GeoDoubleParamsVlr",
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,31 @@ def header_crs(header: laspy.LasHeader) -> tuple[pyproj.CRS | None, str, tuple[s
     for record in ours:
         if record.record_id == 2112:
             wkt = _text(record.record_data_bytes())
-            crs = _parsed(wkt) if wkt else None
+            crs = parsed_crs(wkt) if wkt else None
             if crs is not None:
                 return crs, wkt, ()
             if wkt:
                 warnings = ("The cloud's CRS cannot be understood.",)
     crs = crs_of_geokeys({one.record_id: one.record_data_bytes() for one in ours})
     return crs, wkt_of(crs) if crs is not None else "", () if crs is not None else warnings
+
+
+def carry_crs(header: laspy.LasHeader, placed: CloudCrs) -> None:
+    """Put the CRS into the header in place of what it says, so that what is written from it says the same."""
+    if placed.crs is None:
+        return
+    for name in _CRS_RECORDS:
+        header.vlrs.extract(name)
+        if header.evlrs:
+            header.evlrs.extract(name)
+    if header.version.minor >= 4:
+        header.vlrs.append(WktCoordinateSystemVlr(placed.wkt))
+        header.global_encoding.wkt = True
+        return
+    # Before 1.4 there are GeoTIFF keys only, which name a CRS by its code.
+    flat = horizontal_crs(placed.crs)
+    if flat.to_epsg() is not None:
+        header.add_crs(flat)
 
 
 def cloud_crs(
@@ -64,7 +91,7 @@ def cloud_crs(
     """The units of a CRS. `bounds_source` and `name` are for the sentence that refuses degrees. Raises InvalidInput."""
     if crs is None:
         return CloudCrs(warnings=(*warnings, NO_CRS))
-    flat = _horizontal(crs)
+    flat = horizontal_crs(crs)
     if flat.is_geographic or flat.is_geocentric:
         raise InvalidInput(_reproject(flat, bounds_source, name))
     xy_unit_m = _factor(flat, 0)
@@ -85,7 +112,8 @@ def wkt_of(crs: pyproj.CRS) -> str:
         return crs.to_wkt(WktVersion.WKT2_2019)
 
 
-def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
+def horizontal_crs(crs: pyproj.CRS) -> pyproj.CRS:
+    """The part for x and y of a compound or bound CRS."""
     while True:
         if crs.is_compound:
             crs = crs.sub_crs_list[0]
@@ -144,8 +172,9 @@ def _text(data: bytes) -> str:
     return data.split(b"\0")[0].decode("utf-8", errors="replace").strip()
 
 
-def _parsed(wkt: str) -> pyproj.CRS | None:
+def parsed_crs(wkt: str) -> pyproj.CRS | None:
+    """The CRS of a text that others wrote; None where it cannot be understood."""
     try:
-        return pyproj.CRS.from_wkt(wkt)
+        return pyproj.CRS.from_user_input(wkt)
     except CRSError:
         return None

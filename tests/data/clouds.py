@@ -41,7 +41,7 @@ def make_header(
         header.add_crs(CRS.from_user_input(crs))
     if extra:
         echo = laspy.ExtraBytesParams(
-            "echo_width", "int16", "width of the echo", np.array([0.1]), np.array([5.0])
+            "echo_width", "int16", "width of the echo", np.array([5.0]), np.array([0.1])
         )
         header.add_extra_dims([laspy.ExtraBytesParams("confidence", "uint8"), echo])
     return header
