@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from inference_backend.cancel import CancelToken
+
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
 _END = object()
+_LOOK_S = 0.1
 
 
 def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
@@ -28,16 +31,32 @@ def abreast(
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[_Done]:
     """`work` of each item, in order, `workers` at once and one more that is done and waits; `prepare` runs first in each thread."""
-    with ThreadPoolExecutor(workers, "abreast", prepare) as pool:
-        coming: deque[Future[_Done]] = deque()
-        try:
-            for item in items:
-                coming.append(pool.submit(work, item))
-                if len(coming) > workers:
-                    yield coming.popleft().result()
-            while coming:
+    pool = ThreadPoolExecutor(workers, "abreast", prepare)
+    coming: deque[Future[_Done]] = deque()
+    try:
+        for item in items:
+            coming.append(pool.submit(work, item))
+            if len(coming) > workers:
                 yield coming.popleft().result()
-        finally:
-            # Who is at work looks at the token itself; who waits need not begin.
-            for later in coming:
-                later.cancel()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        # A cancel does not wait for blocks that are under way: what they say is thrown away.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def patient(work: Callable[[], _Done], cancel: CancelToken) -> _Done:
+    """`work()`, left behind where a cancel comes before its end. Raises Cancelled."""
+    pool = ThreadPoolExecutor(1, "patient")
+    try:
+        coming = pool.submit(work)
+        while True:
+            cancel.check()
+            try:
+                return coming.result(_LOOK_S)
+            except TimeoutError:
+                # Of the wait, unless the work is done and raised one itself.
+                if coming.done():
+                    return coming.result()
+    finally:
+        pool.shutdown(wait=False)
