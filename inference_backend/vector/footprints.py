@@ -14,6 +14,9 @@ LEAST_HOLE_M2 = 4.0
 LEAST_AREA_M2 = 10.0
 # Narrower than this is a wall or a row of points along a facade.
 _LEAST_WIDTH_M = 1.5
+# Balconies and bays reach so far out, and lie at least so far below the eaves.
+_LEDGE_M = 1.25
+_LEDGE_STEP_M = 2.0
 _SMOOTH_CELLS = 0.8
 # Weight of a guess "no building" in every cell: what is far from any point is none.
 _NOTHING = 0.02
@@ -24,23 +27,43 @@ _MOVED = 0.35
 def halo_cells(cell_m: float) -> int:
     """How far beyond a window cells must be known for the window's own to be the same as in the whole."""
     hole = math.ceil(LEAST_HOLE_M2 / cell_m**2)
-    return int(math.ceil((GAP_M + _LEAST_WIDTH_M) / cell_m) + min(hole, 40) + 4 * _SMOOTH_CELLS + 2)
+    return int(
+        math.ceil((GAP_M + _LEAST_WIDTH_M + 2 * _LEDGE_M) / cell_m)
+        + min(hole, 40)
+        + 4 * _SMOOTH_CELLS
+        + 2
+    )
 
 
-def building_share(inside: np.ndarray, seen: np.ndarray, cell_m: float) -> np.ndarray:
+def building_share(
+    inside: np.ndarray, seen: np.ndarray, roof_m: np.ndarray, cell_m: float
+) -> np.ndarray:
     """Share (rows, cols) of each cell that is roof, float32 from 0 to 1, without gaps, specks and threads.
 
-    `inside` is the sum of the probability of high building points, `seen` the weight of all that count. Cells without
-    points get what their neighbours say.
+    `inside` is the sum of the probability of high building points, `seen` the weight of all that count, `roof_m` the
+    greatest height of the former, not finite where there is none. Cells without points get what their neighbours say.
     """
     above = ndimage.gaussian_filter(inside.astype(np.float32), _SMOOTH_CELLS)
     below = ndimage.gaussian_filter(seen.astype(np.float32), _SMOOTH_CELLS)
     usual = float(np.mean(seen[seen > 0])) if (seen > 0).any() else 1.0
     share = above / (below + _NOTHING * usual)
-    mask = _cleaned(share > HALF, cell_m)
     raw = share > HALF
+    mask = _cleaned(raw & ~_ledges(roof_m, raw, cell_m), cell_m)
     moved = np.where(mask, HALF + _MOVED, HALF - _MOVED)
     return np.where(mask != raw, moved, share).astype(np.float32)
+
+
+def _ledges(roof_m: np.ndarray, mask: np.ndarray, cell_m: float) -> np.ndarray:
+    """Cells of balconies, cornices and facades: a narrow strip far below the roof beside it, with nothing behind."""
+    reach = _disk(_LEDGE_M / cell_m)
+    top = np.where(np.isfinite(roof_m) & mask, roof_m, -np.inf)
+    highest = ndimage.grey_dilation(top, footprint=reach)
+    below = mask & np.isfinite(top)
+    below[below] = highest[below] - top[below] > _LEDGE_STEP_M
+    # A lower roof goes on beyond the strip: there is a cell at its own height that is not under the higher one.
+    own = np.where(mask & np.isfinite(top) & ~below, top, np.inf)
+    lowest = ndimage.grey_erosion(own, footprint=_disk((_LEDGE_M + cell_m) / cell_m))
+    return below & ~(lowest < top + _LEDGE_STEP_M / 2)
 
 
 def _cleaned(mask: np.ndarray, cell_m: float) -> np.ndarray:

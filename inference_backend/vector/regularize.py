@@ -21,8 +21,9 @@ from inference_backend.vector.directions import Direction, main_directions
 from inference_backend.vector.simplify import simplify
 from inference_backend.vector.walls import Outline, fit_walls
 
-# An outline's distance from the wall it stands for, in cells; measured on airborne clouds (see the benchmark).
-_NOISE_CELLS = 0.4
+# An outline's distance from the wall it stands for: what the raster adds, and the points' own noise, whatever the cell.
+_NOISE_CELLS = 0.35
+_NOISE_M = 0.1
 # The regularised outline is kept only where it is still the same building.
 _LEAST_IOU = 0.85
 _MOST_AREA_CHANGE = 0.05
@@ -45,8 +46,9 @@ def regularize(polygon: Polygon, cell_m: float) -> Regularized:
     `cell_m` is the raster cell the outline came from: its noise and the least wall follow from it.
     """
     directions = main_directions(polygon, cell_m)
+    noise_m = float(np.hypot(_NOISE_CELLS * cell_m, _NOISE_M))
     for share in _RETRIES:
-        found = _walled(polygon, cell_m, share * _NOISE_CELLS * cell_m, directions)
+        found = _walled(polygon, cell_m, share * noise_m, directions)
         if found is not None:
             return Regularized(found, "walls")
     simpler = simplify(polygon, cell_m)

@@ -1,4 +1,4 @@
-"""The walls of one ring: stretches of its outline, each with the line that stands for it."""
+"""The walls of one ring or line: stretches of it, each with the straight line that stands for it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from shapely import LinearRing
+from shapely import LineString
 
 from inference_backend.vector.directions import Direction
 
 # Prices in units of squared noise a metre of independent outline.
 _WALL = 7.0
 _SLANTED = 6.0
+# A wall shorter than this many cells is rather noise; the shorter, the dearer.
+_SHORT = 10.0
+_SHORT_CELLS = 3.0
 # Noise of an outline is alike over about this many cells, so that so much of it is one measurement.
 _ALIKE_CELLS = 2.0
 _HALF_RIGHT = np.pi / 4
 # A corner of flatter walls than this is not where their lines cross: that may be anywhere.
 _FLAT_SINE = 0.26
 _SPIKE_CELLS = 6.0
+# Parallel walls nearer than this are one wall's two measurements.
+_STEP_CELLS = 0.5
+_PARALLEL_SINE = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,16 @@ class Outline:
     starts: tuple[int, ...]
 
     @classmethod
-    def of(cls, ring: LinearRing, cell_m: float) -> Outline:
-        """A ring with vertices no further apart than a cell, and the stretches to begin with."""
-        rough = shapely.simplify(ring, 0.3 * cell_m)
-        corners = shapely.get_coordinates(rough)[:-1]
+    def of(cls, line: LineString, cell_m: float) -> Outline:
+        """A ring, or a line that ends, with vertices no further apart than a cell, and the stretches to begin with."""
+        rough = shapely.get_coordinates(shapely.simplify(line, 0.3 * cell_m))
         xy, starts = [], []
-        for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        for one, other in zip(rough, rough[1:]):
             count = max(1, math.ceil(float(np.hypot(*(other - one))) / cell_m))
             starts.append(len(xy))
             xy.extend(one + (other - one) * (k / count) for k in range(count))
-        points = np.array(xy)
+        closed = bool((rough[0] == rough[-1]).all())
+        points = np.array(xy if closed else [*xy, rough[-1]])
         centre = points.mean(axis=0)
         return cls(points, _running(points - centre), cell_m, tuple(starts))
 
@@ -127,7 +133,8 @@ class _Fitter:
         along = self._outline.xy[end % len(self._outline.xy)] - self._outline.xy[start]
         if along[0] * math.cos(angle) + along[1] * math.sin(angle) < 0:
             angle += math.pi
-        return Wall(start, end, cx, cy, angle, slanted, length, price + _WALL)
+        short = max(0.0, 1 - length / (_SHORT_CELLS * self._outline.cell_m))
+        return Wall(start, end, cx, cy, angle, slanted, length, price + _WALL + _SHORT * short)
 
     def _spread(self, vxx: float, vyy: float, vxy: float, angle: float) -> float:
         s, c = math.sin(angle), math.cos(angle)
@@ -189,6 +196,35 @@ def fit_walls(outline: Outline, directions: list[Direction], noise_m: float) -> 
     return _corners(walls, outline)
 
 
+def fit_line(
+    outline: Outline, directions: list[Direction], noise_m: float, reach_m: float
+) -> np.ndarray:
+    """Vertices (k, 2) of the walls along a line that ends, in its own frame; both ends reach `reach_m` further."""
+    fitter = _Fitter(outline, directions, noise_m)
+    ends = [*outline.starts[1:], len(outline.xy) - 1]
+    walls = [fitter.wall(start, end) for start, end in zip(outline.starts, ends, strict=True)]
+    while len(walls) > 1:
+        best, at = None, 0
+        for index in range(len(walls) - 1):
+            three = walls[index : index + 3]
+            for move in fitter.moves(*three, *[three[-1]] * (3 - len(three)), most=len(three)):
+                if move.taken <= len(three) and move.saved > (best.saved if best else 1e-9):
+                    best, at = move, index
+        if best is None:
+            break
+        walls[at : at + best.taken] = best.made
+    centre = outline.xy.mean(axis=0)
+    corners = []
+    for wall, following in zip(walls, walls[1:]):
+        corners.extend(_corner(wall, following, outline.xy[wall.end] - centre, outline.cell_m))
+    tips = []
+    for wall, end, sign in ((walls[0], outline.xy[0], -1.0), (walls[-1], outline.xy[-1], 1.0)):
+        along = np.array([math.cos(wall.angle), math.sin(wall.angle)])
+        middle = np.array([wall.x, wall.y])
+        tips.append(middle + ((end - centre - middle) @ along + sign * reach_m) * along)
+    return np.array([tips[0], *corners, tips[1]]) + centre
+
+
 def _corners(walls: list[Wall], outline: Outline) -> np.ndarray | None:
     if len(walls) < 3:
         return None
@@ -207,12 +243,13 @@ def _corner(one: Wall, two: Wall, at: np.ndarray, cell_m: float) -> list[np.ndar
     p, q = np.array([one.x, one.y]), np.array([two.x, two.y])
     sine = first[0] * second[1] - first[1] * second[0]
     feet = [p + ((at - p) @ first) * first, q + ((at - q) @ second) * second]
+    apart = float(np.hypot(*(feet[1] - feet[0])))
     if abs(sine) >= _FLAT_SINE:
         gap = q - p
         meeting = p + (gap[0] * second[1] - gap[1] * second[0]) / sine * first
         if np.hypot(*(meeting - at)) <= _SPIKE_CELLS * cell_m:
             return [meeting]
-        return feet
-    if abs(sine) > 1e-3 or np.hypot(*(feet[1] - feet[0])) < 1e-6:
+    # Two corners where one wall only leans away from the other would be a notch that is not there.
+    if apart < _STEP_CELLS * cell_m or abs(sine) > _PARALLEL_SINE:
         return [(feet[0] + feet[1]) / 2]
     return feet
