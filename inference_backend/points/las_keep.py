@@ -9,6 +9,7 @@ import pyproj
 
 from inference_backend.points.cloud import PointCloud
 from inference_backend.points.extra_bytes import OURS, ExtraField, described, record_of
+from inference_backend.points.geokeys import crs_of_geokeys
 from inference_backend.points.labels import RECORD_ID, USER_ID, Labels
 from inference_backend.points.las_head import (
     EXTRA_BYTES,
@@ -20,7 +21,7 @@ from inference_backend.points.las_head import (
     records_of,
 )
 from inference_backend.points.las_records import FIRST_WIDE, standard_dtype
-from inference_backend.points.units import header_crs, wkt_of
+from inference_backend.points.units import parsed_crs, wkt_of
 
 _LAS_KINDS = ("las", "laz", "copc")
 _PROJECTION = b"LASF_Projection"
@@ -98,7 +99,7 @@ def _with_crs(
     if crs is None:
         return vlrs, evlrs, wkt_bit
     in_vlr = any(one.key == WKT for one in vlrs)
-    own = header_crs(cloud.header)[0]
+    own = _own_crs([*vlrs, *evlrs])
     same = own is not None and own == crs
     if same and (point_format < FIRST_WIDE or (in_vlr and wkt_bit)):
         return vlrs, evlrs, wkt_bit
@@ -114,6 +115,17 @@ def _with_crs(
     if len(record.data) > _VLR_MOST:
         return vlrs, [*evlrs, record], True
     return [*vlrs, record], evlrs, minor >= 4
+
+
+def _own_crs(records: list[Record]) -> pyproj.CRS | None:
+    """What the source itself says; the reader's header may carry another CRS, the user's."""
+    for record in records:
+        if record.key == WKT:
+            crs = parsed_crs(record.data.split(b"\0")[0].decode("utf-8", "replace").strip())
+            if crs is not None:
+                return crs
+    keys = {one.record_id: one.data for one in records if one.user_id == _PROJECTION}
+    return crs_of_geokeys(keys)
 
 
 def _says_crs(record: Record) -> bool:

@@ -62,6 +62,13 @@ class Spill:
         self._most = np.full(3, np.iinfo(np.int32).min, np.int64)
         self.count = 0
 
+    @property
+    def bounds(self) -> list[float]:
+        """minx, miny, minz, maxx, maxy, maxz of the points that came, in the source frame."""
+        least = self._least * self._scales + self._offsets
+        most = self._most * self._scales + self._offsets
+        return [*least.tolist(), *most.tolist()]
+
     def add(self, points: np.ndarray) -> None:
         """Keep these points. Raises OSError where the disk takes no more."""
         self.count += len(points)
@@ -99,15 +106,13 @@ class Spill:
 
     def _tight(self) -> Cube:
         """The cube of the points that came."""
-        least = self._least * self._scales + self._offsets
-        most = self._most * self._scales + self._offsets
-        return cube_of(least, most, self._scales, self._offsets)
+        bounds = self.bounds
+        return cube_of(bounds[:3], bounds[3:], self._scales, self._offsets)
 
     def _fits(self) -> bool:
         """Whether all points lie in the cube, give or take the rounding of its corner."""
-        cube = np.array(self._cube.bounds)
-        before = cube[:3] - (self._least * self._scales + self._offsets)
-        behind = self._most * self._scales + self._offsets - cube[3:]
+        cube, bounds = np.array(self._cube.bounds), np.array(self.bounds)
+        before, behind = cube[:3] - bounds[:3], bounds[3:] - cube[3:]
         return bool(np.all(np.maximum(before, behind) <= self._scales))
 
     def _scatter_again(self, cancel: CancelToken) -> None:
