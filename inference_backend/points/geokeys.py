@@ -11,6 +11,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 DIRECTORY, DOUBLES, ASCII = 34735, 34736, 34737
+_PROJECTED, _VERTICAL, _VERTICAL_UNITS = 3072, 4096, 4099
+_METRES_OF = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
 _SHORT, _LONG, _DOUBLE, _TEXT = 3, 4, 12, 2
 _BYTES_OF = {_SHORT: 2, _LONG: 4, _DOUBLE: 8, _TEXT: 1}
 
@@ -21,11 +23,48 @@ def crs_of_geokeys(records: dict[int, bytes]) -> pyproj.CRS | None:
     count = len(keys) // 8 - 1
     if count < 1:
         return None
+    entries = [struct.unpack_from("<4H", keys, 8 * (at + 1)) for at in range(count)]
+    plain = {key: value for key, place, _, value in entries if place == 0}
+    whole = _compound(plain.get(_PROJECTED, 0))
+    if whole is not None:
+        return whole
+    if _heights_contradict(plain):
+        # State-plane clouds name NAVD88 in metres and say beside it that heights are in feet, which they are.
+        entries = [one for one in entries if one[0] != _VERTICAL]
+    doubles, text = records.get(DOUBLES, b""), records.get(ASCII, b"")
     # Some writers count more keys than there are.
-    keys = struct.pack("<4H", *struct.unpack_from("<3H", keys), count) + keys[8 : 8 * (count + 1)]
-    doubles = records.get(DOUBLES, b"")
+    keys = struct.pack("<4H", *struct.unpack_from("<3H", keys), len(entries))
+    keys += b"".join(struct.pack("<4H", *one) for one in entries)
     tags = [(DIRECTORY, _SHORT, keys), (DOUBLES, _DOUBLE, doubles[: len(doubles) // 8 * 8])]
-    tags.append((ASCII, _TEXT, records.get(ASCII, b"").rstrip(b"\0") + b"\0"))
+    tags.append((ASCII, _TEXT, text.rstrip(b"\0") + b"\0"))
+    return _decoded(tags)
+
+
+def _compound(code: int) -> pyproj.CRS | None:
+    """The compound CRS of a code that stands, against the rules, where a projected one belongs: laspy writes it so."""
+    crs = _epsg(code)
+    return crs if crs is not None and crs.is_compound else None
+
+
+def _heights_contradict(plain: dict[int, int]) -> bool:
+    """Whether the vertical CRS has another unit than the keys say."""
+    crs, unit_m = _epsg(plain.get(_VERTICAL, 0)), _METRES_OF.get(plain.get(_VERTICAL_UNITS, 0))
+    if crs is None or unit_m is None or not crs.is_vertical:
+        return False
+    return abs(crs.axis_info[0].unit_conversion_factor - unit_m) > 1e-9
+
+
+def _epsg(code: int) -> pyproj.CRS | None:
+    if not 1024 <= code <= 32766:
+        return None
+    try:
+        return pyproj.CRS.from_epsg(code)
+    except CRSError:
+        return None
+
+
+def _decoded(tags: list[tuple[int, int, bytes]]) -> pyproj.CRS | None:
+    """What GDAL makes of these tags."""
     try:
         # Without the option GDAL leaves the vertical half of a compound CRS out.
         with (
@@ -33,7 +72,9 @@ def crs_of_geokeys(records: dict[int, bytes]) -> pyproj.CRS | None:
             MemoryFile(_tiff(tags), ext=".tif") as file,
             file.open() as dataset,
         ):
-            return pyproj.CRS.from_wkt(dataset.crs.to_wkt()) if dataset.crs else None
+            crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt()) if dataset.crs else None
+            # GDAL's answer to keys that say nothing.
+            return None if crs is None or crs.is_engineering else crs
     except (CRSError, RasterioError):
         return None
 

@@ -9,11 +9,13 @@ import laspy
 import pyproj
 from laspy.vlrs.known import WktCoordinateSystemVlr
 from pyproj.enums import WktVersion
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 
 from inference_backend.errors import InvalidInput
 from inference_backend.points.geokeys import crs_of_geokeys
 
+# Projections of a country stretch by a thousandth or so; Mercator by half as much again in the middle latitudes.
+_STRETCH = 0.02
 NO_CRS = "The cloud names no CRS: its coordinates are taken for metres; give its CRS if it has one."
 
 
@@ -95,13 +97,31 @@ def cloud_crs(
     if flat.is_geographic or flat.is_geocentric:
         raise InvalidInput(_reproject(flat, bounds_source, name))
     xy_unit_m = _factor(flat, 0)
+    stretch = _stretch(flat, bounds_source)
     z_unit_m = _vertical_factor(crs)
     if z_unit_m is None:
         z_unit_m = xy_unit_m
         if not math.isclose(xy_unit_m, 1.0, rel_tol=1e-9):
             said = f"The cloud's CRS does not say the unit of its heights; {_unit_name(flat)} is taken, as for x and y."
             warnings = (*warnings, said)
+    if abs(stretch - 1) > _STRETCH:
+        said = f"The cloud's CRS stretches lengths {stretch:.2f} times here; metres on the ground are reckoned."
+        warnings, xy_unit_m = (*warnings, said), xy_unit_m / stretch
     return CloudCrs(crs, wkt or wkt_of(crs), xy_unit_m, z_unit_m, warnings)
+
+
+def _stretch(crs: pyproj.CRS, bounds_source: tuple[float, ...]) -> float:
+    """How many units of length the CRS has for one on the ground, in the middle of the bounds: 1.5 in Mercator at 48 degrees."""
+    x, y = ((bounds_source[axis] + bounds_source[axis + 3]) / 2 for axis in range(2))
+    try:
+        to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+        longitude, latitude = to_degrees.transform(x, y, errcheck=True)
+        factors = pyproj.Proj(crs).get_factors(longitude, latitude, errcheck=True)
+        stretch = math.sqrt(factors.meridional_scale * factors.parallel_scale)
+    except (ProjError, CRSError):
+        # Local CRSs have no place on the globe.
+        return 1.0
+    return stretch if math.isfinite(stretch) and 0.01 < stretch < 100 else 1.0
 
 
 def wkt_of(crs: pyproj.CRS) -> str:
