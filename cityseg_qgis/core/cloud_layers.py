@@ -111,9 +111,10 @@ def cloud_layer(out: str, classes: Sequence[CloudClass], name: str = "") -> QgsP
     path = openable(out)
     layer = QgsPointCloudLayer(path, name or tr("classified points"), provider_of(out))
     if not layer.isValid():
+        # QGIS 3.22 crashes when it is to sum up an error that is none.
+        detail = "" if layer.error().isEmpty() else layer.error().summary()
         raise UnsupportedLayer(
-            tr("“{name}” was written, and this QGIS cannot open it.").format(name=Path(out).name),
-            layer.error().summary(),
+            tr("“{name}” was written, and this QGIS cannot open it.").format(name=Path(out).name), detail
         )
     colour_by_class(layer, classes)
     return layer
@@ -121,9 +122,8 @@ def cloud_layer(out: str, classes: Sequence[CloudClass], name: str = "") -> QgsP
 
 def colour_by_class(layer: QgsPointCloudLayer, classes: Sequence[CloudClass]) -> None:
     """Set the renderer: by our own labels where the layer has them, else by the codes of the ASPRS."""
-    _, label = layer.attributes().find(LABEL)
-    attribute = CLASSIFICATION if label is None else LABEL
-    layer.setRenderer(class_renderer(classes, attribute))
+    names = [attribute.name() for attribute in layer.attributes().attributes()]
+    layer.setRenderer(class_renderer(classes, LABEL if LABEL in names else CLASSIFICATION))
 
 
 def class_renderer(classes: Sequence[CloudClass], attribute: str) -> QgsPointCloudClassifiedRenderer:
