@@ -26,6 +26,8 @@ _LAYERS: Mapping[str, float] = {
     "ground_sum": 0.0,
     "count": 0.0,
     "canopy": -np.inf,
+    "tree_sum": 0.0,
+    "tree_count": 0.0,
     "near_ground": 0.0,
     "water": 0.0,
     "road": 0.0,
@@ -218,7 +220,10 @@ def _contributions(
         sums["roof_sum"] = np.where(roof, z, 0.0)
         tops["roof_top"] = np.where(roof, z, -np.inf)
     if "tree" in given:
-        tops["canopy"] = np.where(given["tree"] > _SURE, z, -np.inf)
+        tree = given["tree"] > _SURE
+        tops["canopy"] = np.where(tree, z, -np.inf)
+        sums["tree_sum"] = np.where(tree, given["tree"], 0.0)
+        sums["tree_count"] = tree.astype(np.float64)
     for kind in ("water", "road"):
         if kind in given:
             sums[kind] = np.where(low, given[kind], 0.0)

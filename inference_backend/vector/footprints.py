@@ -18,8 +18,8 @@ _LEAST_WIDTH_M = 1.5
 _LEDGE_M = 1.25
 _LEDGE_STEP_M = 2.0
 _SMOOTH_CELLS = 0.8
-# Weight of a guess "no building" in every cell: what is far from any point is none.
-_NOTHING = 0.02
+# Points' worth of a guess "no building" in every cell: what is far from any point is none.
+_NOTHING = 0.05
 # Where cleaning changed a cell, it is moved to this side of the half, by so much.
 _MOVED = 0.35
 
@@ -45,8 +45,7 @@ def building_share(
     """
     above = ndimage.gaussian_filter(inside.astype(np.float32), _SMOOTH_CELLS)
     below = ndimage.gaussian_filter(seen.astype(np.float32), _SMOOTH_CELLS)
-    usual = float(np.mean(seen[seen > 0])) if (seen > 0).any() else 1.0
-    share = above / (below + _NOTHING * usual)
+    share = above / (below + _NOTHING)
     raw = share > HALF
     mask = _cleaned(raw & ~_ledges(roof_m, raw, cell_m), cell_m)
     moved = np.where(mask, HALF + _MOVED, HALF - _MOVED)
