@@ -73,9 +73,9 @@ def _add(
     form = _form(rng, thing, box)
     wanted = float(thing.attributes.get("height_m", rng.uniform(3, 8)))
     from_scene = True
-    if tall_town and form == "flat" and rng.random() < 0.3:
-        if _TOWER_AREA_M2[0] < thing.area_m2 < _TOWER_AREA_M2[1]:
-            wanted, from_scene = float(np.exp(rng.uniform(np.log(25), np.log(80)))), False
+    slim = _TOWER_AREA_M2[0] < thing.area_m2 < _TOWER_AREA_M2[1]
+    if tall_town and form == "flat" and slim and rng.random() < 0.3:
+        wanted, from_scene = float(np.exp(rng.uniform(np.log(25), np.log(80)))), False
     wanted = max(wanted, 2.2)
     base = float(np.median(relief.ground[rows, cols]))
     rise = _rise(rng, form, thing, box, rows, cols, inward, wanted)

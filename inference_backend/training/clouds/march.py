@@ -67,10 +67,9 @@ class _Log:
         return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
 
 
-def march(relief: Relief, rays: Rays, beam: Beam, rng: np.random.Generator) -> Echoes:
+def march(grids: Grids, rays: Rays, beam: Beam, rng: np.random.Generator) -> Echoes:
     """Every reflection of every ray."""
     count = len(rays.x)
-    grids = _Grids(relief)
     lean = np.hypot(rays.slope_x, rays.slope_y).astype(np.float32)
     drop = np.minimum(_STEP_M / np.maximum(lean, 1e-3), _MAX_DROP_M).astype(np.float32)
     path = np.sqrt(1 + lean**2)
@@ -165,8 +164,8 @@ class _Flat:
         self.extinction = layer.extinction.ravel()
 
 
-class _Grids:
-    """What the march looks up by cell number."""
+class Grids:
+    """A relief prepared for `march`: what it looks up by cell number."""
 
     def __init__(self, relief: Relief) -> None:
         self.rows, self.cols = relief.shape
@@ -181,6 +180,8 @@ class _Grids:
         self.floor = float(relief.top.min())
         lowest = cv2.erode(relief.top, np.ones((3, 3), np.uint8))
         self.edge = (relief.top - lowest > 0.8).ravel()
+        cliff = (relief.top - lowest > 1.0).astype(np.uint8)
+        self.beside_edge = cv2.dilate(cliff, np.ones((3, 3), np.uint8)).astype(bool)
         self.slope_x = _gentle(relief.top, 1).ravel()
         self.slope_y = _gentle(relief.top, 0).ravel()
         coarse_rows, coarse_cols = -(-self.rows // _COARSE), -(-self.cols // _COARSE)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from inference_backend.training.clouds.leaves import ID
-from inference_backend.training.clouds.march import Beam, Rays, march
+from inference_backend.training.clouds.march import Beam, Grids, Rays, march
 from inference_backend.training.clouds.relief import CELL_M, EMPTY, Layer, Relief
 from inference_backend.training.clouds.survey import Survey
 from inference_backend.training.scenes.noise import noise
@@ -19,7 +19,7 @@ _ONE = Beam(max_returns=1)
 
 def photograph(rng: np.random.Generator, relief: Relief, survey: Survey) -> dict[str, np.ndarray]:
     """Points of a photogrammetric survey: one look down and four aslant at the matched surface."""
-    matched = _matched(rng, relief)
+    matched = Grids(_matched(rng, relief))
     side, plane = relief.side_m, float(np.median(relief.ground))
     oblique = rng.uniform(0.1, 0.6)
     turn = rng.uniform(0, 2 * np.pi)

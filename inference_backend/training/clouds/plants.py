@@ -22,6 +22,7 @@ def add_plants(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     """All that grows above knee height."""
     _trees(rng, place, relief)
     _woods(rng, place, relief)
+    _garden_trees(rng, place, relief)
     _shrubs(rng, place, relief)
     _hedges(rng, place, relief)
 
@@ -75,6 +76,28 @@ def _woods(rng: np.random.Generator, place: Place, relief: Relief) -> None:
             _crown(rng, relief, x, y, radius, height, kind, bare)
     for orchard in place.of_names("orchard"):
         _orchard(rng, place, relief, orchard)
+
+
+def _garden_trees(rng: np.random.Generator, place: Place, relief: Relief) -> None:
+    """More trees than the picture shows: some towns lie under their trees."""
+    if rng.random() < 0.5 or place.scene.kind in ("airport", "beach", "greenhouses", "orchard"):
+        return
+    green = place.is_semantic("grass") | place.mask_of("lawn", "park")
+    if place.scene.kind not in ("rural", "golf", "wind farm", "energy"):
+        green |= place.is_semantic("bare ground", "other")
+    green &= (relief.top < relief.ground + 0.3) & (relief.leaf == ID["open ground"])
+    green &= relief.slab.top < relief.ground
+    rows, cols = np.nonzero(green)
+    size, cover = rng.uniform(1.5, 5.0), rng.uniform(0.05, 0.8)
+    number = int(min(cover * len(rows) * CELL_M**2 / (3.1 * size**2), 350))
+    slender = rng.uniform(1.8, 3.6)
+    for at in rng.integers(len(rows), size=number) if len(rows) else ():
+        kind = _species(rng, place.scene.biome)
+        radius = size * rng.uniform(0.4, 1.4) * (0.75 if kind == "conifer tree" else 1.0)
+        height = float(np.clip(radius * slender * rng.uniform(0.8, 1.3) + 1, 2.2, 32))
+        bare = place.scene.biome in _BARE and kind == "broadleaf tree" and rng.random() < 0.7
+        x, y = (cols[at] + rng.random()) * CELL_M, (rows[at] + rng.random()) * CELL_M
+        _crown(rng, relief, x, y, radius, height, kind, bare)
 
 
 def _orchard(rng: np.random.Generator, place: Place, relief: Relief, thing: Thing) -> None:
@@ -162,10 +185,11 @@ def _trunk(
     rng: np.random.Generator, relief: Relief, row: int, col: int, low: float, high: float, kind: str
 ) -> None:
     """A stem, which a few oblique pulses meet."""
-    if 0 <= row < relief.shape[0] and 0 <= col < relief.shape[1]:
-        if relief.top[row, col] < low + 1.0 and high - low > 1.5:
-            one = np.array([row]), np.array([col])
-            relief.stand(*one, np.array([low]), np.array([high]), kind, rng.uniform(0.15, 0.4))
+    within = 0 <= row < relief.shape[0] and 0 <= col < relief.shape[1]
+    if within and relief.top[row, col] < low + 1.0 and high - low > 1.5:
+        one = np.array([row]), np.array([col])
+        rate = rng.uniform(0.5, 1.5) if kind == "palm" else rng.uniform(0.15, 0.5)
+        relief.stand(*one, np.array([low]), np.array([high]), kind, rate)
 
 
 def _shrubs(rng: np.random.Generator, place: Place, relief: Relief) -> None:

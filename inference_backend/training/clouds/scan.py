@@ -8,7 +8,7 @@ import numpy as np
 
 from inference_backend.training.clouds.city import City, make_city
 from inference_backend.training.clouds.leaves import ID
-from inference_backend.training.clouds.march import Echoes, Rays, march
+from inference_backend.training.clouds.march import Echoes, Grids, Rays, march
 from inference_backend.training.clouds.photo import photograph
 from inference_backend.training.clouds.radiometry import colours, intensities
 from inference_backend.training.clouds.relief import cell_of
@@ -61,8 +61,10 @@ def scan(city: City, survey: Survey, rng: np.random.Generator) -> LabelledCloud:
     if survey.platform == "photo":
         parts = [photograph(rng, city.relief, survey)]
     else:
+        grids = Grids(city.relief)
         parts = [
-            _fly(rng, city, survey, strip, number) for number, strip in enumerate(survey.strips)
+            _fly(rng, city, grids, survey, strip, number)
+            for number, strip in enumerate(survey.strips)
         ]
     parts = [part for part in parts if len(part["leaf"])]
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -88,14 +90,15 @@ def scan(city: City, survey: Survey, rng: np.random.Generator) -> LabelledCloud:
 
 
 def _fly(
-    rng: np.random.Generator, city: City, survey: Survey, strip: Strip, number: int
+    rng: np.random.Generator, city: City, grids: Grids, survey: Survey, strip: Strip, number: int
 ) -> dict[str, np.ndarray]:
     """The points of one strip."""
     relief = city.relief
     plane = float(np.median(relief.ground))
     height = float(np.quantile(relief.top, 0.99)) - plane
     rays = pulses(rng, survey, strip, relief.side_m, plane, max(height, 5.0))
-    echoes = march(relief, rays, survey.beam, rng)
+    echoes = march(grids, rays, survey.beam, rng)
+    echoes = _split_at_edges(rng, grids, survey, rays, echoes)
     echoes = _dry(rng, echoes, rays)
     order = np.lexsort((-echoes.xyz[:, 2], echoes.ray))
     ray = echoes.ray[order]
@@ -117,6 +120,50 @@ def _fly(
         "cosine": slope[:, 2].astype(np.float32),
         "strip": np.full(len(ray), number, np.uint8),
     }
+
+
+def _split_at_edges(
+    rng: np.random.Generator, grids: Grids, survey: Survey, rays: Rays, echoes: Echoes
+) -> Echoes:
+    """A footprint that lies half on a roof and half beside it answers twice."""
+    if survey.beam.max_returns < 2:
+        return echoes
+    cut = grids.beside_edge[echoes.row, echoes.col] & (rng.random(len(echoes.ray)) < 0.75)
+    split = np.unique(echoes.ray[cut])
+    if not len(split):
+        return echoes
+    turn = rng.uniform(0, 2 * np.pi, len(split))
+    away = 0.5 * survey.footprint_m * np.sqrt(rng.uniform(0.1, 1, len(split)))
+    part = Rays(
+        (rays.x[split] + away * np.cos(turn)).astype(np.float32),
+        (rays.y[split] + away * np.sin(turn)).astype(np.float32),
+        rays.slope_x[split],
+        rays.slope_y[split],
+        rays.z_plane,
+    )
+    more = march(grids, part, survey.beam, rng)
+    ray = split[more.ray]
+    count = len(rays.x)
+    highest, lowest = np.full(count, -np.inf), np.full(count, np.inf)
+    np.maximum.at(highest, echoes.ray, echoes.xyz[:, 2])
+    np.minimum.at(lowest, echoes.ray, echoes.xyz[:, 2])
+    z, gap = more.xyz[:, 2], survey.beam.dead_m
+    apart = (z > highest[ray] + gap) | (z < lowest[ray] - gap)
+    # One more answer a pulse is enough.
+    _, first = np.unique(np.where(apart, ray, -1), return_index=True)
+    chosen = first[apart[first]]
+    held = np.bincount(echoes.ray, minlength=count)
+    chosen = chosen[held[ray[chosen]] < survey.beam.max_returns]
+    extra = Echoes(
+        ray[chosen].astype(np.int32),
+        *(getattr(more, name)[chosen] for name in ("xyz", "leaf", "side", "row", "col")),
+    )
+    return Echoes(
+        *(
+            np.concatenate([getattr(echoes, name), getattr(extra, name)])
+            for name in Echoes.__dataclass_fields__
+        )
+    )
 
 
 def _dry(rng: np.random.Generator, echoes: Echoes, rays: Rays) -> Echoes:

@@ -362,15 +362,15 @@ def _extras(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     if kind in ("industrial", "harbour", "tank farm", "energy") and rng.random() < 0.5:
         for at in free(ground, int(rng.integers(1, 4)), 2.0):
             chimney(rng, relief, *at, rng.uniform(12, 75))
-    if kind in ("rural", "harbour", "greenhouses", "orchard", "industrial", "village"):
-        if rng.random() < 0.45:
-            for x, y in free(ground, 1, 5.0):
-                for k in range(int(rng.integers(1, 5))):
-                    silo(rng, relief, x + 7 * k * rng.uniform(0.8, 1.2), y)
-    if kind in ("downtown", "harbour", "industrial", "shopping", "quarry", "leisure"):
-        if rng.random() < 0.25:
-            for at in free(ground, 1, 1.5):
-                crane(rng, relief, *at, rng.uniform(25, 60))
+    farms = ("rural", "harbour", "greenhouses", "orchard", "industrial", "village")
+    if kind in farms and rng.random() < 0.45:
+        for x, y in free(ground, 1, 5.0):
+            for k in range(int(rng.integers(1, 5))):
+                silo(rng, relief, x + 7 * k * rng.uniform(0.8, 1.2), y)
+    building_up = ("downtown", "harbour", "industrial", "shopping", "quarry", "leisure")
+    if kind in building_up and rng.random() < 0.25:
+        for at in free(ground, 1, 1.5):
+            crane(rng, relief, *at, rng.uniform(25, 60))
     heaps = {"quarry": 1.0, "industrial": 0.4, "landslide": 0.9, "informal": 0.5, "village": 0.3,
              "harbour": 0.3, "railway": 0.25, "beach": 0.1}.get(kind, 0.12)  # fmt: skip
     if rng.random() < heaps:

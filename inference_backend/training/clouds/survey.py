@@ -36,6 +36,7 @@ class Survey:
     beam: Beam = Beam()
     range_noise_m: float = 0.02
     aim_noise_m: float = 0.08
+    footprint_m: float = 0.3  # diameter on the ground
     keep: float = 1.0
     intensity: str = "full"  # or "constant"
     rgb: bool = False
@@ -75,14 +76,14 @@ def draw_survey(
             spent=(rng.uniform(0.7, 1.2), rng.uniform(1.6, 2.8)),
         )  # fmt: skip
         return Survey(platform, density, strips, beam, rng.uniform(0.01, 0.03),
-                      rng.uniform(0.04, 0.2), keep, intensity, bool(rng.random() < 0.3))  # fmt: skip
+                      rng.uniform(0.04, 0.2), rng.uniform(0.2, 0.8), keep, intensity, bool(rng.random() < 0.3))  # fmt: skip
     if platform == "uav":
         density = density or float(np.exp(rng.uniform(np.log(50), np.log(200))))
         strips = _uav_strips(rng, density)
         beam = Beam(max_returns=int(rng.choice([1, 2, 3, 5])), dead_m=rng.uniform(0.3, 1.0),
                     spent=(rng.uniform(0.7, 1.2), rng.uniform(1.4, 2.4)))  # fmt: skip
         return Survey(platform, density, strips, beam, rng.uniform(0.01, 0.03),
-                      rng.uniform(0.01, 0.05), keep, intensity, bool(rng.random() < 0.6))  # fmt: skip
+                      rng.uniform(0.01, 0.05), rng.uniform(0.03, 0.15), keep, intensity, bool(rng.random() < 0.6))  # fmt: skip
     density = density or float(np.exp(rng.uniform(np.log(8), np.log(120))))
     return Survey(platform, density, (), Beam(max_returns=1), intensity="constant", rgb=True)
 

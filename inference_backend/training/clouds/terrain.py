@@ -12,6 +12,7 @@ from inference_backend.training.scenes.noise import noise
 
 _FORMS = (("flat", 0.34), ("gentle", 0.36), ("hilly", 0.2), ("steep", 0.1))
 _SLOPES = {"flat": (0.0, 0.01), "gentle": (0.01, 0.06), "hilly": (0.06, 0.16), "steep": (0.16, 0.3)}
+_TERRACED = ("rural", "village", "informal", "orchard", "chaparral", "forest", "golf", "energy")
 _LEVEL_KINDS = ("airport", "harbour", "beach", "railway", "motorway", "tank farm", "roundabout")
 
 
@@ -24,13 +25,14 @@ def terrain(rng: np.random.Generator, place: Place) -> tuple[np.ndarray, np.ndar
         form = "steep"
     ground = _rolling(rng, place.shape, rng.uniform(*_SLOPES[form]))
     steps = np.zeros(place.shape, bool)
-    if form in ("hilly", "steep") and rng.random() < 0.4:
-        ground, steps = _terraces(rng, ground)
+    if form in ("hilly", "steep") and place.scene.kind in _TERRACED and rng.random() < 0.6:
+        ground, steps = _terraces(rng, place, ground)
     if place.scene.kind in ("quarry", "landslide"):
         ground += _heaps(rng, place.shape)
     ground = _embankments(rng, place, ground)
     ground = _level_water(rng, place, ground)
     ground = _even_roads(place, ground)
+    ground = _level_pads(place, ground)
     return ground.astype(np.float32), steps & ~place.is_semantic("road", "water", "building")
 
 
@@ -57,18 +59,48 @@ def _mean_slope(height: np.ndarray) -> float:
     return float(np.hypot(dx, dy).mean())
 
 
-def _terraces(rng: np.random.Generator, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of one to three metres; some are held by walls."""
-    rise = rng.uniform(1.0, 3.0)
+def _terraces(
+    rng: np.random.Generator, place: Place, ground: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of one to three metres, away from streets; some are held by walls."""
+    rise = rng.uniform(0.8, 2.6)
+    kept = place.is_semantic("road", "railway", "water", "vehicle").astype(np.uint8)
+    away = cv2.distanceTransform(1 - kept, cv2.DIST_L2, 5) * CELL_M
+    share = np.clip((away - 2) / 4, 0, 1)
     level = np.floor(ground / rise)
     part = ground / rise - level
     ramp = np.clip((part - 0.9) / 0.1, 0, 1)  # level ground, then a short steep face
     stepped = (level + ramp + 0.08 * part) * rise
     if rng.random() < 0.5:
-        return stepped, np.zeros(ground.shape, bool)
+        return ground + (stepped - ground) * share, np.zeros(ground.shape, bool)
     stepped = (level + 0.12 * part) * rise
     lowest = cv2.erode(stepped.astype(np.float32), np.ones((3, 3), np.uint8))
-    return stepped, stepped - lowest > 0.6 * rise
+    walls = (stepped - lowest > 0.6 * rise) & (share > 0.7)
+    return ground + (stepped - ground) * share, walls
+
+
+def _level_pads(place: Place, ground: np.ndarray) -> np.ndarray:
+    """Houses stand on ground that was levelled for them; vehicles and courts on even ground."""
+    out = ground.copy()
+    names = ("building", "tank", "greenhouse", "tennis court", "basketball court", "container",
+             "car", "truck", "bus", "aircraft", "helipad", "pool")  # fmt: skip
+    for thing in place.of_names(*names):
+        cells = thing.cells
+        if len(cells[0]) < 4:
+            continue
+        level = float(np.median(out[cells]))
+        if thing.area_m2 > 2500:
+            continue
+        if thing.name in ("car", "truck", "bus"):
+            out[cells] = level + 0.6 * (out[cells] - level) if np.ptp(out[cells]) < 0.8 else level
+            continue
+        rows, cols = (slice(max(part.start - 16, 0), part.stop + 16) for part in thing.window)
+        mask = np.zeros(out[rows, cols].shape, np.uint8)
+        mask[cells[0] - rows.start, cells[1] - cols.start] = 1
+        away = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) * CELL_M
+        share = np.clip(1 - np.maximum(away - 0.8, 0) / 3, 0, 1)
+        out[rows, cols] += (level - out[rows, cols]) * share
+    return out
 
 
 def _heaps(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

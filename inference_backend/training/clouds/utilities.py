@@ -46,11 +46,16 @@ def transmission_line(rng: np.random.Generator, relief: Relief) -> None:
     turn = rng.uniform(0, np.pi)
     along = np.array([np.cos(turn), np.sin(turn)])
     across = np.array([-along[1], along[0]])
-    middle = np.array([side, side]) / 2 + across * rng.uniform(-0.35, 0.35) * side
     height, span = rng.uniform(22, 60), rng.uniform(110, 320)
     arms = int(rng.integers(1, 4))
-    first = rng.uniform(0.15, 0.85) * side - side / 2  # one tower stands in sight
-    feet = [middle + along * (first + k * span) for k in (-1, 0, 1)]
+    for _ in range(12):
+        # One tower stands in sight, on ground where nothing else does.
+        foot = rng.uniform(0.12, 0.88, 2) * side
+        if _is_free(relief, foot, 3.0):
+            break
+    else:
+        return
+    feet = [foot + along * k * span for k in (-1, 0, 1)]
     widths = [rng.uniform(4, 8) * (1 - 0.2 * k) for k in range(arms)]
     heights = [height * (0.94 - 0.16 * k) for k in range(arms)]
     ground = [float(relief.ground_at(*foot)) for foot in feet]
@@ -68,6 +73,17 @@ def transmission_line(rng: np.random.Generator, relief: Relief) -> None:
                 hang(rng, relief, *ends, sag, 9.0)
         tips = [np.array([*foot, low + height]) for foot, low in zip(feet, ground, strict=True)]
         hang(rng, relief, tips[k], tips[k + 1], 0.8 * sag, 4.0)
+
+
+def _is_free(relief: Relief, at: np.ndarray, radius_m: float) -> bool:
+    """Whether nothing stands, flows or drives within `radius_m` of a place."""
+    row, col = (int(value) for value in cell_of(*at))
+    half = int(radius_m / CELL_M)
+    window = (slice(max(row - half, 0), row + half + 1), slice(max(col - half, 0), col + half + 1))
+    clear = relief.top[window] < relief.ground[window] + 0.4
+    clear &= ~np.isin(relief.leaf[window], (ID["water"], ID["rail track"]))
+    clear &= relief.slab.top[window] < relief.ground[window]
+    return bool(clear.all())
 
 
 def _tower(
