@@ -1,0 +1,196 @@
+"""Spans: a straight line in plan and a parabola in height through the points of one conductor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_CURVE_STEP_M = 1.0
+# Points further off than this in plan or in height mean that the wire bends: there is a tower in between.
+_BEND_M = 0.3
+_LEAST_SPAN_M = 12.0
+_CUTS = 24
+_LEAST_POINTS = 6
+# Two pieces are one span where one curve fits both; a gap without points may be so long.
+_GAP_M = 30.0
+_TURN = np.cos(np.radians(6))
+_JOIN_ASIDE_M = 0.3
+_JOIN_OFF_M = 0.15
+# The ends of neighbouring spans meet where they come as near as this.
+_MEET_M = 3.0
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Span:
+    """`start` and `end` (2,) in plan; height along it from 0 to 1 is a polynomial, highest power first (3,)."""
+
+    start: np.ndarray
+    end: np.ndarray
+    height: np.ndarray
+    rmse_m: float
+    points: np.ndarray
+
+    @property
+    def length_m(self) -> float:
+        return float(np.hypot(*(self.end - self.start)))
+
+    @property
+    def count(self) -> int:
+        return len(self.points)
+
+    def curve(self) -> np.ndarray:
+        """Points (K, 3) along the span, a metre apart."""
+        count = max(2, int(np.ceil(self.length_m / _CURVE_STEP_M)) + 1)
+        share = np.linspace(0.0, 1.0, count)[:, None]
+        plan = self.start + share * (self.end - self.start)
+        return np.column_stack([plan, np.polyval(self.height, share[:, 0])])
+
+
+def fit_span(points: np.ndarray) -> Span:
+    """The span through points (N, 3) of one conductor; a few that lie far off do not pull it."""
+    kept = points
+    span = _fit(kept)
+    for _ in range(_ROUNDS):
+        off = distances(span, kept)
+        limit = max(3 * float(np.median(off)), 0.1)
+        if (off <= limit).all() or (off <= limit).sum() < 4:
+            break
+        kept = kept[off <= limit]
+        span = _fit(kept)
+    return Span(span.start, span.end, span.height, span.rmse_m, points)
+
+
+def _fit(points: np.ndarray) -> Span:
+    plan = points[:, :2]
+    middle = plan.mean(axis=0)
+    _, _, axes = np.linalg.svd(plan - middle, full_matrices=False)
+    along = axes[0]
+    place = (plan - middle) @ along
+    low, high = float(place.min()), float(place.max())
+    length = max(high - low, 1e-6)
+    share = (place - low) / length
+    # Without points over most of its length, a curve would hang anywhere.
+    power = 2 if len(points) >= 8 and length > _LEAST_SPAN_M else 1
+    height = np.polyfit(share, points[:, 2], power) if len(points) > power else np.zeros(1)
+    if power == 2 and height[0] < 0:
+        # Wires hang: what arches upwards is noise.
+        height = np.polyfit(share, points[:, 2], 1)
+    height = np.concatenate([np.zeros(3 - len(height)), height])
+    span = Span(middle + low * along, middle + high * along, height, 0.0, points)
+    rmse = float(np.sqrt(np.mean(distances(span, points) ** 2)))
+    return Span(span.start, span.end, span.height, rmse, points)
+
+
+def distances(span: Span, points: np.ndarray) -> np.ndarray:
+    """Distance (N,) of points from the span's curve, aside and in height."""
+    step = span.end - span.start
+    length = max(float(np.hypot(*step)), 1e-9)
+    offset = points[:, :2] - span.start
+    share = offset @ step / length**2
+    aside = (offset[:, 0] * step[1] - offset[:, 1] * step[0]) / length
+    return np.hypot(aside, points[:, 2] - np.polyval(span.height, share))
+
+
+def fit_spans(points: np.ndarray) -> list[Span]:
+    """One span, or several where the wire bends or its curve starts anew, as it does at a tower; ends meet there."""
+    whole = fit_span(points)
+    if _fits(whole):
+        far = distances(whole, points) > 2 * _BEND_M
+        if far.sum() < _LEAST_POINTS:
+            return [whole]
+        # What the fit left out may be the end of the next span.
+        return meeting([fit_span(points[~far]), *fit_spans(points[far])])
+    if whole.length_m < 2 * _LEAST_SPAN_M or len(points) < 16:
+        return [whole]
+    along = (whole.end - whole.start) / whole.length_m
+    place = (points[:, :2] - whole.start) @ along
+    best: tuple[float, np.ndarray] | None = None
+    for cut in np.linspace(0, whole.length_m, _CUTS + 2)[1:-1]:
+        left = place <= cut
+        if min(left.sum(), (~left).sum()) < _LEAST_POINTS:
+            continue
+        one, other = fit_span(points[left]), fit_span(points[~left])
+        cost = one.rmse_m**2 * one.count + other.rmse_m**2 * other.count
+        if best is None or cost < best[0]:
+            best = (cost, left)
+    if best is None or best[0] > 0.5 * whole.rmse_m**2 * whole.count:
+        return [whole]
+    left = best[1]
+    return meeting([*fit_spans(points[left]), *fit_spans(points[~left])])
+
+
+def _fits(span: Span) -> bool:
+    off = distances(span, span.points)
+    return float(np.quantile(off, 0.9)) < _BEND_M
+
+
+def meeting(spans: list[Span]) -> list[Span]:
+    """Spans whose ends are near each other end in one point."""
+    found = list(spans)
+    for a in range(len(found)):
+        for b in range(a + 1, len(found)):
+            for end_a in (False, True):
+                for end_b in (False, True):
+                    p, q = _tip(found[a], end_a), _tip(found[b], end_b)
+                    if 0 < np.hypot(*(p - q)[:2]) < _MEET_M and abs(p[2] - q[2]) < 1.0:
+                        middle = (p + q) / 2
+                        found[a] = _ended(found[a], end_a, middle)
+                        found[b] = _ended(found[b], end_b, middle)
+    return found
+
+
+def _tip(span: Span, end: bool) -> np.ndarray:
+    plan = span.end if end else span.start
+    return np.append(plan, np.polyval(span.height, 1.0 if end else 0.0))
+
+
+def _ended(span: Span, end: bool, tip: np.ndarray) -> Span:
+    """The span with one end moved: its curve keeps its middle's sag."""
+    first, last = _tip(span, False), _tip(span, True)
+    if end:
+        last = tip
+    else:
+        first = tip
+    sag = span.height[0]
+    # z(0) and z(1) are the tips; the square term stays.
+    height = np.array([sag, last[2] - first[2] - sag, first[2]])
+    return Span(first[:2], last[:2], height, span.rmse_m, span.points)
+
+
+def join_spans(spans: list[Span]) -> list[Span]:
+    """Pieces of one span that a gap parts become one, where one curve fits both."""
+    found = sorted(spans, key=lambda span: -span.length_m)
+    index = 0
+    while index < len(found):
+        partner = _partner(found, index)
+        if partner is None:
+            index += 1
+            continue
+        other, merged = partner
+        found[index] = merged
+        del found[other]
+        if other < index:
+            index -= 1
+    return found
+
+
+def _partner(found: list[Span], index: int) -> tuple[int, Span] | None:
+    span = found[index]
+    along = (span.end - span.start) / max(span.length_m, 1e-9)
+    for other, candidate in enumerate(found):
+        if other == index or candidate.length_m > span.length_m:
+            continue
+        way = (candidate.end - candidate.start) / max(candidate.length_m, 1e-9)
+        if abs(float(along @ way)) < _TURN and candidate.length_m > 3.0:
+            continue
+        places = np.array([candidate.start - span.start, candidate.end - span.start])
+        forward, aside = places @ along, places @ np.array([-along[1], along[0]])
+        gap = max(-float(forward.max()), float(forward.min()) - span.length_m)
+        if gap > _GAP_M or np.abs(aside).max() > _JOIN_ASIDE_M + 0.01 * max(gap, 0.0):
+            continue
+        merged = fit_span(np.concatenate([span.points, candidate.points]))
+        if _fits(merged) and float(np.median(distances(merged, candidate.points))) < _JOIN_OFF_M:
+            return other, merged
+    return None
