@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 _CURVE_STEP_M = 1.0
 # Points further off than this in plan or in height mean that the wire bends: there is a tower in between.
@@ -12,13 +13,16 @@ _BEND_M = 0.3
 _LEAST_SPAN_M = 12.0
 _CUTS = 24
 _LEAST_POINTS = 6
+_MOST_LEFT_OUT = 0.4
 # Two pieces are one span where one curve fits both; a gap without points may be so long.
 _GAP_M = 30.0
 _TURN = np.cos(np.radians(6))
 _JOIN_ASIDE_M = 0.3
 _JOIN_OFF_M = 0.15
 # The ends of neighbouring spans meet where they come as near as this.
-_MEET_M = 3.0
+_MEET_M = 8.0
+_MEET_HEIGHT_M = 1.5
+_BEND_COSINE = 0.5
 _ROUNDS = 4
 
 
@@ -94,14 +98,14 @@ def distances(span: Span, points: np.ndarray) -> np.ndarray:
 
 
 def fit_spans(points: np.ndarray) -> list[Span]:
-    """One span, or several where the wire bends or its curve starts anew, as it does at a tower; ends meet there."""
+    """One span, or several where the wire bends or its curve starts anew, as it does at a tower."""
     whole = fit_span(points)
-    if _fits(whole):
-        far = distances(whole, points) > 2 * _BEND_M
-        if far.sum() < _LEAST_POINTS:
-            return [whole]
+    far = distances(whole, points) > 2 * _BEND_M
+    if _LEAST_POINTS <= far.sum() < _MOST_LEFT_OUT * len(points):
         # What the fit left out may be the end of the next span.
-        return meeting([fit_span(points[~far]), *fit_spans(points[far])])
+        return [fit_span(points[~far]), *fit_spans(points[far])]
+    if _fits(whole):
+        return [whole]
     if whole.length_m < 2 * _LEAST_SPAN_M or len(points) < 16:
         return [whole]
     along = (whole.end - whole.start) / whole.length_m
@@ -118,7 +122,7 @@ def fit_spans(points: np.ndarray) -> list[Span]:
     if best is None or best[0] > 0.5 * whole.rmse_m**2 * whole.count:
         return [whole]
     left = best[1]
-    return meeting([*fit_spans(points[left]), *fit_spans(points[~left])])
+    return [*fit_spans(points[left]), *fit_spans(points[~left])]
 
 
 def _fits(span: Span) -> bool:
@@ -127,18 +131,33 @@ def _fits(span: Span) -> bool:
 
 
 def meeting(spans: list[Span]) -> list[Span]:
-    """Spans whose ends are near each other end in one point."""
+    """Spans that go on beyond each other's near end, as they do at a tower, end in one point; each end once."""
     found = list(spans)
-    for a in range(len(found)):
-        for b in range(a + 1, len(found)):
-            for end_a in (False, True):
-                for end_b in (False, True):
-                    p, q = _tip(found[a], end_a), _tip(found[b], end_b)
-                    if 0 < np.hypot(*(p - q)[:2]) < _MEET_M and abs(p[2] - q[2]) < 1.0:
-                        middle = (p + q) / 2
-                        found[a] = _ended(found[a], end_a, middle)
-                        found[b] = _ended(found[b], end_b, middle)
+    if len(found) < 2:
+        return found
+    tips = np.array([_tip(span, end) for span in found for end in (False, True)])
+    outward = np.array([_outward(span, end) for span in found for end in (False, True)])
+    pairs = cKDTree(tips).query_pairs(_MEET_M, output_type="ndarray")
+    step = tips[pairs[:, 1]] - tips[pairs[:, 0]]
+    away = (outward[pairs[:, 0]] * outward[pairs[:, 1]]).sum(axis=1)
+    ahead = (outward[pairs[:, 0]] * step[:, :2]).sum(axis=1)
+    # Wires beside each other end side by side, with the same way out.
+    goes_on = (away < -_BEND_COSINE) & (ahead > -1.0) & (np.abs(step[:, 2]) < _MEET_HEIGHT_M)
+    pairs, length = pairs[goes_on], np.sqrt((step[goes_on] ** 2).sum(axis=1))
+    used: set[int] = set()
+    for one, other in pairs[np.argsort(length, kind="stable")].tolist():
+        if one // 2 == other // 2 or used & {one, other}:
+            continue
+        used |= {one, other}
+        middle = (tips[one] + tips[other]) / 2
+        for tip in (one, other):
+            found[tip // 2] = _ended(found[tip // 2], bool(tip % 2), middle)
     return found
+
+
+def _outward(span: Span, end: bool) -> np.ndarray:
+    way = (span.end - span.start) / max(span.length_m, 1e-9)
+    return way if end else -way
 
 
 def _tip(span: Span, end: bool) -> np.ndarray:

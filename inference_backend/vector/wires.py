@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from shapely import LineString
 
 from inference_backend.cancel import CancelToken
-from inference_backend.vector.wire_spans import Span, fit_spans, join_spans
+from inference_backend.vector.wire_spans import Span, fit_spans, join_spans, meeting
 
 # Directions are read among points at least a box apart: so many reach further along a bundle of wires than across it.
 _DIRECTION_M = 4.0
@@ -66,8 +66,7 @@ def find_wires(points_m: np.ndarray, cancel: CancelToken | None = None) -> list[
         cancel.check()
         if labels[members[0]] >= 0 and len(members) >= _LEAST_POINTS:
             spans.extend(fit_spans(local[members]))
-    joined = join_spans(spans)
-    kept = [span for span in joined if span.length_m >= LEAST_LENGTH_M]
+    kept = meeting([span for span in join_spans(spans) if span.length_m >= LEAST_LENGTH_M])
     return [_wire(span, origin) for span in sorted(kept, key=lambda span: -span.length_m)]
 
 
