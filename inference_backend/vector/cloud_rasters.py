@@ -25,6 +25,7 @@ _LAYERS: Mapping[str, float] = {
     "roof_count": 0.0,
     "ground_sum": 0.0,
     "count": 0.0,
+    "above_ground": -np.inf,  # the greatest height above ground
     "canopy": -np.inf,
     "tree_sum": 0.0,
     "tree_count": 0.0,
@@ -91,6 +92,7 @@ class CloudEvidence:
         """The kinds that a probability was given of."""
         self._store = PanelStore(tuple(_LAYERS.values()), folder)
         self._base_z: float | None = None
+        # (x, y, z, height above ground, probability) of points of conductors.
         self._wires: list[np.ndarray] = []
         self._wire_box_m = _WIRE_BOX_M
 
@@ -135,7 +137,8 @@ class CloudEvidence:
             # Sums of heights stay small, so that float32 keeps their millimetres.
             self._base_z = float(np.floor(np.median(z)))
         if "wire" in given:
-            self._keep_wires(x, y, z, given["wire"] > _SURE)
+            wire = given["wire"] > _SURE
+            self._keep_wires(np.column_stack([x, y, z, hag, given["wire"]])[wire])
         col = np.clip((x - self.x0_m) / self.cell_m, 0, self.cols - 1).astype(np.int64)
         row = np.clip((y - self.y0_m) / self.cell_m, 0, self.rows - 1).astype(np.int64)
         sums, tops = _contributions(z - self._base_z, hag, given)
@@ -162,17 +165,17 @@ class CloudEvidence:
             for name, values in tops.items():
                 np.maximum.at(flat[_NUMBERS[name]], here, values[members].astype(np.float32))
 
-    def _keep_wires(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, wire: np.ndarray) -> None:
-        if not wire.any():
+    def _keep_wires(self, found: np.ndarray) -> None:
+        if not len(found):
             return
-        self._wires.append(_one_a_box(np.column_stack([x, y, z])[wire], self._wire_box_m))
+        self._wires.append(_one_a_box(found, self._wire_box_m))
         while sum(map(len, self._wires)) > _MOST_WIRE_POINTS:
             self._wire_box_m *= 2
             self._wires = [_one_a_box(np.concatenate(self._wires), self._wire_box_m)]
 
     def wire_points(self) -> np.ndarray:
-        """(N, 3) float64 points of conductors, thinned to one in 0.25 m."""
-        return np.concatenate(self._wires) if self._wires else np.zeros((0, 3))
+        """(N, 5) float64: x, y, z, height above ground and probability of points of conductors, one in 0.25 m."""
+        return np.concatenate(self._wires) if self._wires else np.zeros((0, 5))
 
     def layers(self, names: tuple[str, ...], window: Window) -> dict[str, np.ndarray]:
         """Layers (rows, cols) as they were summed, of a window that may reach beyond the grid. Heights are above `base_z_m`."""
@@ -207,7 +210,7 @@ def _contributions(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """What each point adds to its cell's sums, and what may be its cell's top."""
     sums = {"count": np.ones(len(z)), "ground_sum": z - hag}
-    tops = {}
+    tops = {"above_ground": hag}
     low = np.abs(hag) < _NEAR_GROUND_M
     if "building" in given:
         building = given["building"]
@@ -232,6 +235,6 @@ def _contributions(
     return sums, tops
 
 
-def _one_a_box(xyz: np.ndarray, box_m: float) -> np.ndarray:
-    keys = np.floor(xyz / box_m).astype(np.int64)
-    return xyz[np.sort(np.unique(keys, axis=0, return_index=True)[1])]
+def _one_a_box(points: np.ndarray, box_m: float) -> np.ndarray:
+    keys = np.floor(points[:, :3] / box_m).astype(np.int64)
+    return points[np.sort(np.unique(keys, axis=0, return_index=True)[1])]

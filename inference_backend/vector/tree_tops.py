@@ -38,6 +38,7 @@ class Tree:
     top: Point
     crown: Polygon
     height_m: float
+    height_med_m: float
     ground_m: float
     score: float
     n_points: int
@@ -103,6 +104,9 @@ def _window(evidence: CloudEvidence, window: Window) -> Iterator[Tree]:
             ),
             polygon,
             float(near.max()),
+            float(np.median(canopy[box][own & seen[box]]))
+            if (own & seen[box]).any()
+            else float(near.max()),
             float(ground[row, col]) + evidence.base_z_m,
             min(float(layers["tree_sum"][box][own].sum()) / max(count, 1.0), 1.0),
             round(count),

@@ -28,7 +28,10 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class Span:
-    """`start` and `end` (2,) in plan; height along it from 0 to 1 is a polynomial, highest power first (3,)."""
+    """`start` and `end` (2,) in plan; height along it from 0 to 1 is a polynomial, highest power first (3,).
+
+    `points` (N, 3 or more) begin with x, y, z; what follows is carried along.
+    """
 
     start: np.ndarray
     end: np.ndarray

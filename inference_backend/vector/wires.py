@@ -37,28 +37,37 @@ _MOST_POINTS = 1_500_000
 
 @dataclass(frozen=True)
 class Wire:
-    """One span, (x, y, z) in the metric frame; `rmse_m` is how far its points lie from it."""
+    """One span, (x, y, z) in the metric frame; `rmse_m` is how far its points lie from it.
+
+    Heights are above ground; `ground_m` is the ground's median height in the metric frame.
+    """
 
     line: LineString
     rmse_m: float
+    score: float
+    height_max_m: float
+    height_med_m: float
+    ground_m: float
     n_points: int
 
 
-def find_wires(points_m: np.ndarray, cancel: CancelToken | None = None) -> list[Wire]:
-    """Spans of conductors among points (N, 3) that are taken for wires; stray points are left out."""
+def find_wires(points: np.ndarray, cancel: CancelToken | None = None) -> list[Wire]:
+    """Spans of conductors, the longest first; stray points are left out.
+
+    `points` are (N, 5): x, y, z in metres, height above ground, probability of a wire.
+    """
     cancel = cancel or CancelToken()
-    points = np.asarray(points_m, np.float64)
+    points = np.asarray(points, np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) > _MOST_POINTS:
         points = points[:: int(np.ceil(len(points) / _MOST_POINTS))]
     if len(points) < _LEAST_POINTS:
         return []
-    origin = points.mean(axis=0)
+    origin = np.append(points[:, :3].mean(axis=0), [0.0, 0.0])
     local = points - origin
-    tree = cKDTree(local)
-    along, linear = _directions(local)
+    along, linear = _directions(local[:, :3])
     cancel.check()
-    labels = _linked(local, tree, along, linear)
+    labels = _linked(local[:, :3], along, linear)
     spans: list[Span] = []
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=-2))
@@ -96,9 +105,9 @@ def _directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return along, linear & (np.abs(along[:, 2]) < _STEEPEST)
 
 
-def _linked(points: np.ndarray, tree: cKDTree, along: np.ndarray, linear: np.ndarray) -> np.ndarray:
+def _linked(points: np.ndarray, along: np.ndarray, linear: np.ndarray) -> np.ndarray:
     """Labels (N,) of wires; -1 for points that are of none."""
-    pairs = _near_pairs(tree, points)
+    pairs = _near_pairs(cKDTree(points), points)
     pairs = pairs[linear[pairs].all(axis=1)]
     step = points[pairs[:, 1]] - points[pairs[:, 0]]
     square = (step**2).sum(axis=1)
@@ -124,9 +133,17 @@ def _near_pairs(tree: cKDTree, points: np.ndarray) -> np.ndarray:
 
 
 def _wire(span: Span, origin: np.ndarray) -> Wire:
-    line = LineString(span.curve() + origin)
-    # Simplified in the plane of the span: distance along it against height.
-    return Wire(_thinned(line), span.rmse_m, span.count)
+    height, score = span.points[:, 3], span.points[:, 4]
+    ground = span.points[:, 2] - height + origin[2]
+    return Wire(
+        _thinned(LineString(span.curve() + origin[:3])),
+        span.rmse_m,
+        float(np.clip(score.mean(), 0, 1)),
+        float(height.max()),
+        float(np.median(height)),
+        float(np.median(ground)),
+        span.count,
+    )
 
 
 def _thinned(line: LineString) -> LineString:
