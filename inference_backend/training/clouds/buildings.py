@@ -29,7 +29,7 @@ class Building:
 def add_buildings(rng: np.random.Generator, place: Place, relief: Relief) -> dict[int, Building]:
     """Every building of the scene, by instance id."""
     tall_town = place.scene.kind in ("downtown", "industrial", "shopping") and rng.random() < 0.5
-    solar = place.mask_of("solar array")
+    solar = solar_cells(place)
     built = {}
     for thing in place.of_names("building"):
         if thing.area_m2 < 1.5:
@@ -39,10 +39,16 @@ def add_buildings(rng: np.random.Generator, place: Place, relief: Relief) -> dic
     return built
 
 
+def solar_cells(place: Place) -> np.ndarray:
+    """bool (H, W): the modules, also those that are no object of their own."""
+    return place.mask_of("solar array") | place.is_semantic("solar array")
+
+
 def _whole(place: Place, thing: Thing) -> Thing:
     """The footprint with what trees and panels hide of it."""
     window = thing.window
     over = place.mask_of_window(window, ("tree", "solar array", "helipad"))
+    over |= place.is_semantic("solar array", "tree")[window]
     closed = cv2.morphologyEx(
         cv2.copyMakeBorder(thing.mask.astype(np.uint8), 12, 12, 12, 12, cv2.BORDER_CONSTANT),
         cv2.MORPH_CLOSE,

@@ -24,6 +24,15 @@ from inference_backend.training.clouds.vehicles import add_vehicles
 from inference_backend.training.scenes.scene import make_scene
 
 _SALT = 0xC17  # the cloud's own draws, apart from the scene's
+# How often each kind of place is scanned: more where rare things stand than images have it.
+_KINDS = {
+    "suburb": 0.12, "informal": 0.04, "village": 0.08, "downtown": 0.11, "industrial": 0.09,
+    "rural": 0.05, "energy": 0.025, "waterside": 0.03, "leisure": 0.025, "airport": 0.035,
+    "harbour": 0.055, "tank farm": 0.04, "sports": 0.025, "railway": 0.065, "motorway": 0.04,
+    "roundabout": 0.02, "beach": 0.015, "river": 0.03, "golf": 0.015, "forest": 0.025,
+    "chaparral": 0.01, "quarry": 0.02, "landslide": 0.01, "greenhouses": 0.03, "orchard": 0.02,
+    "wind farm": 0.025, "shopping": 0.03,
+}  # fmt: skip
 MIN_SIDE_M, MAX_SIDE_M = 16.0, 512.0
 
 
@@ -48,15 +57,19 @@ class City:
 def make_city(seed: int, side_m: float = 128.0, kind: str | None = None) -> City:
     """The city of `seed`, `side_m` metres a side (rounded to cells). The same arguments give the same city.
 
-    `kind` is one of the scene's kinds, or None to draw one. Raises InvalidInput.
+    `kind` is one of the scene's kinds, or None to draw one. The image of the same place is
+    `make_scene(seed, side_m / 0.25, 0.25, city.kind)`. Raises InvalidInput.
     """
     if not MIN_SIDE_M <= side_m <= MAX_SIDE_M:
         raise InvalidInput(
             f"A generated city is {MIN_SIDE_M:g} to {MAX_SIDE_M:g} m a side, not {side_m:g} m."
         )
+    rng = np.random.default_rng([_SALT, seed])
+    if kind is None:
+        chances = np.array(list(_KINDS.values()))
+        kind = list(_KINDS)[int(rng.choice(len(chances), p=chances / chances.sum()))]
     scene = make_scene(seed, round(side_m / CELL_M), CELL_M, kind)
     place = Place.of(scene)
-    rng = np.random.default_rng([_SALT, seed])
     ground, steps = terrain(rng, place)
     ground += np.float32(rng.uniform(0, 200))
     relief = Relief.over(ground, ground_leaves(rng, place))

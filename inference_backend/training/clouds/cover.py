@@ -85,5 +85,5 @@ def low_growth(rng: np.random.Generator, place: Place, relief: Relief) -> None:
         relief.ground[where],
         (relief.ground + height)[where],
         ID["low vegetation"],
-        (rng.uniform(0.8, 3.0) / height)[where],
+        (rng.uniform(0.1, 0.9) / height)[where],
     )

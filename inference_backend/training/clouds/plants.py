@@ -147,11 +147,12 @@ def _crown(
         fronds = rng.integers(7, 11)
         away = away / (0.55 + 0.45 * np.abs(np.cos(fronds * theta / 2 + rng.uniform(0, 6))))
     foot = float(relief.ground_at(x, y))
+    rough = rng.uniform(0.15, 0.6) * min(radius / 3, 1.2)
     share = np.sqrt(np.clip(1 - away**2, 0, 1))
     if kind == "conifer tree":
         low = rng.uniform(0.05, 0.3) * height
         top = low + (height - low) * np.clip(1 - away, 0, 1) ** rng.uniform(0.75, 1.1)
-        top += 0.25 * grain
+        top += rough * grain
         bottom = low + 0.15 * away * height * 0.3
         rate = rng.uniform(0.45, 1.0)
     elif kind == "palm":
@@ -161,7 +162,7 @@ def _crown(
     else:
         depth = min(rng.uniform(0.45, 0.85) * height, 2.6 * radius)
         middle = height - 0.5 * depth
-        top = middle + 0.5 * depth * share + 0.22 * grain * min(radius / 3, 1)
+        top = middle + 0.5 * depth * share + rough * grain
         bottom = middle - 0.5 * depth * share * rng.uniform(0.5, 1)
         rate = rng.uniform(0.3, 0.9) * (0.35 if bare else 1.0)
     top, bottom = foot + top, np.maximum(foot + bottom, relief.ground[window] + 0.15)
@@ -176,7 +177,9 @@ def _crown(
     low_new = np.where(held, np.minimum(layer.bottom[window], bottom), bottom)
     layer.bottom[window] = np.where(here, low_new, layer.bottom[window])
     layer.leaf[window][higher] = ID[kind]
-    layer.extinction[window][higher] = rate
+    # Leaves hang in clumps: light finds gaps.
+    clumps = np.exp(0.7 * noise(rng, *top.shape, "grain"))
+    layer.extinction[window][higher] = (rate * clumps)[higher]
     layer.top[window] = np.where(higher, top, layer.top[window])
     _trunk(rng, relief, row, col, foot, foot + height * 0.6, kind)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from inference_backend.training.clouds.buildings import solar_cells
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.place import Place, Thing, box_of
 from inference_backend.training.clouds.relief import CELL_M, OPAQUE, Relief, cell_of
@@ -290,7 +291,7 @@ def line(
 
 def _ground_panels(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     """Solar arrays that stand on the ground: tilted tables in rows."""
-    panels = place.mask_of("solar array") & ~np.isin(relief.leaf, (ID["solar panel"], ID["facade"]))
+    panels = solar_cells(place) & ~np.isin(relief.leaf, (ID["solar panel"], ID["facade"]))
     panels &= relief.top < relief.ground + 0.5
     rows, cols = np.nonzero(panels)
     if len(rows) < 30:

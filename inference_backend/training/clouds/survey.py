@@ -71,9 +71,11 @@ def draw_survey(
             flown = min(density * rng.uniform(2, 8), 40.0)
             keep = density / flown
         strips = _als_strips(rng, flown)
+        # Some scanners see the ground below a crown with most pulses, some with few.
+        reach = rng.uniform(0.3, 1.0)
         beam = Beam(
-            max_returns=int(rng.choice([3, 5, 5, 5])), dead_m=rng.uniform(0.5, 1.8),
-            spent=(rng.uniform(0.7, 1.2), rng.uniform(1.6, 2.8)),
+            max_returns=int(rng.choice([3, 5, 5, 5])), dead_m=rng.uniform(0.5, 2.5),
+            spent=(0.9 * reach, 2.8 * reach), first=rng.uniform(0.2, 0.5),
         )  # fmt: skip
         return Survey(platform, density, strips, beam, rng.uniform(0.01, 0.03),
                       rng.uniform(0.04, 0.2), rng.uniform(0.2, 0.8), keep, intensity, bool(rng.random() < 0.3))  # fmt: skip

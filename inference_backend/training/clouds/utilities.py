@@ -10,6 +10,17 @@ from inference_backend.training.clouds.relief import CELL_M, Relief, cell_of
 
 _TOWER_CHANCE = {"rural": 0.5, "energy": 0.6, "industrial": 0.4, "motorway": 0.4, "river": 0.3,
                  "forest": 0.35, "chaparral": 0.35, "wind farm": 0.5, "railway": 0.3}  # fmt: skip
+_WILD = (
+    "rural",
+    "forest",
+    "wind farm",
+    "chaparral",
+    "orchard",
+    "landslide",
+    "quarry",
+    "golf",
+    "energy",
+)
 
 
 def add_utilities(rng: np.random.Generator, place: Place, relief: Relief) -> None:
@@ -81,7 +92,7 @@ def _is_free(relief: Relief, at: np.ndarray, radius_m: float) -> bool:
     half = int(radius_m / CELL_M)
     window = (slice(max(row - half, 0), row + half + 1), slice(max(col - half, 0), col + half + 1))
     clear = relief.top[window] < relief.ground[window] + 0.4
-    clear &= ~np.isin(relief.leaf[window], (ID["water"], ID["rail track"]))
+    clear &= ~np.isin(relief.leaf[window], (ID["water"], ID["rail track"], ID["pavement"]))
     clear &= relief.slab.top[window] < relief.ground[window]
     return bool(clear.all())
 
@@ -198,7 +209,7 @@ def _street_line(rng: np.random.Generator, place: Place, relief: Relief) -> None
 
 def _lamps(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     """Lamps with an arm along roads and in car parks."""
-    if rng.random() < 0.35:
+    if rng.random() < (0.9 if place.scene.kind in _WILD else 0.35):
         return
     for _ in range(int(rng.integers(1, 4))):
         found = _road_side(rng, place)
