@@ -1,4 +1,4 @@
-"""`cityseg evaluate`: measure a model on labelled images, beside what users have without one."""
+"""`cityseg evaluate`: measure a model on labelled images and point clouds, beside what users have without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from inference_backend.errors import InvalidInput
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `evaluate` with its protocols."""
-    parser = subparsers.add_parser("evaluate", help="measure a model on labelled images")
+    parser = subparsers.add_parser(
+        "evaluate", help="measure a model on labelled images or point clouds"
+    )
     protocols = parser.add_subparsers(dest="protocol_name", metavar="PROTOCOL", required=True)
     click = protocols.add_parser(
         "interactive",
@@ -51,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     click.set_defaults(run=run_interactive)
     for name, about in _TEXT_PROTOCOLS.items():
         _add_text_parser(protocols, name, about)
+    _add_points_parser(protocols)
 
 
 _TEXT_PROTOCOLS = {
@@ -109,6 +112,46 @@ def _add_text_parser(protocols: argparse._SubParsersAction, name: str, about: st
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst answers")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.set_defaults(run=run_text)
+
+
+def _add_points_parser(protocols: argparse._SubParsersAction) -> None:
+    parser = protocols.add_parser(
+        "points",
+        help="labelled point clouds: IoU of each class, mIoU, OA, along the label graph, ground filter errors",
+        description="DIR is a folder of labelled clouds (LAS, LAZ, PLY, PCD, text) as a benchmark publishes it, or what "
+        "'cityseg train clouds' wrote. Labels are erased before the run. See docs/evaluation.md.",
+    )
+    parser.add_argument("dataset", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="what the labels mean: a data set's name, or a JSON file (default: generated where the clouds hold cityseg_truth, "
+        "else asprs)",
+    )
+    parser.add_argument("--model", help="model to measure (default: default-3d)")
+    parser.add_argument(
+        "--zero-shot",
+        action="store_true",
+        help="ask for the data set's classes by their names; of generated clouds, for the leaves that training never saw",
+    )
+    parser.add_argument(
+        "--split", metavar="NAME", help="only clouds with this word in their name or folder (test)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="measure the first N clouds")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="below it a point falls back to the class above (default 0: never, as benchmarks want it)",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="truth, answer and errors from above"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.set_defaults(run=run_points)
 
 
 def run_interactive(args: argparse.Namespace) -> int:
@@ -174,6 +217,35 @@ def run_text(args: argparse.Namespace) -> int:
     sys.stdout.write((json.dumps(report) if args.json else table(report)) + "\n")
     if args.sheet:
         write_sheet(args.sheet, report, run)
+        sys.stderr.write(f"wrote {args.sheet}\n")
+    return 0
+
+
+def run_points(args: argparse.Namespace) -> int:
+    """Measure labelled clouds and print the table or JSON."""
+    from inference_backend.evaluation.points_command import (
+        PointsOptions,
+        evaluate_points,
+        write_points_sheet,
+    )
+    from inference_backend.evaluation.points_report import table
+
+    options = PointsOptions(
+        profile=args.profile,
+        model=args.model,
+        zero_shot=args.zero_shot,
+        split=args.split,
+        limit=args.limit,
+        threshold=args.threshold,
+        threads=args.threads,
+        device=args.device,
+        sheet=args.sheet,
+    )
+    measured = evaluate_points(args.dataset, options, _progress)
+    # First what was measured, then what may fail.
+    sys.stdout.write((json.dumps(measured.report) if args.json else table(measured.report)) + "\n")
+    if args.sheet:
+        write_points_sheet(args.sheet, measured)
         sys.stderr.write(f"wrote {args.sheet}\n")
     return 0
 
