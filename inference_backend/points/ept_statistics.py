@@ -11,7 +11,10 @@ _COUNTED = "Classification"
 
 
 class EptStatistics:
-    """Gathered while points pass: count, least, most, mean and spread of each dimension, and how many of each class."""
+    """Gathered while points pass: range of each dimension, how many of each class.
+
+    Mean and spread are told of bytes only, where counting gives them: of the others they would cost as much as reading.
+    """
 
     def __init__(self) -> None:
         self._count = 0
@@ -46,14 +49,13 @@ class EptStatistics:
             values = values[np.isfinite(values)]
             if not len(values):
                 return
-        numbers = values.astype(np.float64)
-        sums = np.array([numbers.sum(), numbers @ numbers])
-        self._note(name, float(values.min()), float(values.max()), sums)
+        self._note(name, float(values.min()), float(values.max()))
 
-    def _note(self, name: str, least: float, most: float, sums: np.ndarray) -> None:
+    def _note(self, name: str, least: float, most: float, sums: np.ndarray | None = None) -> None:
         self._least[name] = min(self._least.get(name, math.inf), least)
         self._most[name] = max(self._most.get(name, -math.inf), most)
-        self._sums[name] = self._sums.get(name, 0.0) + sums
+        if sums is not None:
+            self._sums[name] = self._sums.get(name, 0.0) + sums
 
     def complete(self, schema: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The schema's entries with their statistics; of a scaled dimension they are of the scaled values."""
@@ -64,16 +66,17 @@ class EptStatistics:
         if name not in self._least:
             return {}
         scale, offset = float(entry.get("scale", 1.0)), float(entry.get("offset", 0.0))
-        mean = float(self._sums[name][0]) / self._count
-        spread = max(0.0, float(self._sums[name][1]) / self._count - mean**2) * scale**2
         found: dict[str, Any] = {
             "count": self._count,
             "minimum": self._least[name] * scale + offset,
             "maximum": self._most[name] * scale + offset,
-            "mean": mean * scale + offset,
-            "stddev": math.sqrt(spread),
-            "variance": spread,
         }
+        if name in self._sums:
+            mean = float(self._sums[name][0]) / self._count
+            spread = max(0.0, float(self._sums[name][1]) / self._count - mean**2)
+            found["mean"] = mean * scale + offset
+            found["variance"] = spread * scale**2
+            found["stddev"] = math.sqrt(spread) * abs(scale)
         if name == _COUNTED:
             there = np.flatnonzero(self.classes)
             counts = [{"value": int(code), "count": int(self.classes[code])} for code in there]

@@ -49,9 +49,13 @@ class Cube:
         """x, y, z numbers int64 (N,) of the cells of side / 2^depth that `points` (X, Y, Z) lie in."""
         count, found = 1 << depth, []
         for axis, name in enumerate("XYZ"):
-            factor = self.scales[axis] / self.side * count
-            shift = (self.offsets[axis] - self.corner[axis]) / self.side * count
-            cell = np.floor(points[name] * factor + shift).astype(np.int64)
+            # Coordinates first, as readers reckon: a point on a border is on the same side for them.
+            place = points[name] * self.scales[axis]
+            place += self.offsets[axis]
+            place -= self.corner[axis]
+            place *= count / self.side
+            # Truncated: what lies before the corner is in the first cell anyway.
+            cell = place.astype(np.int64)
             found.append(np.clip(cell, 0, count - 1, out=cell))
         return found
 
