@@ -7,11 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
+from inference_backend.commands.train_clouds import add_clouds_parser
 from inference_backend.commands.train_data import add_data_parser
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `train unigeoseg`, `train interactive`, `train data` and `train curves`."""
+    """Declare `train unigeoseg`, `train interactive`, `train data`, `train clouds` and `train curves`."""
     parser = subparsers.add_parser("train", help="train the models that ship with the project")
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     interactive = kinds.add_parser(
@@ -35,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     interactive.set_defaults(run=_run_interactive)
     _add_unigeoseg(kinds)
     add_data_parser(kinds)
+    add_clouds_parser(kinds)
     curves = kinds.add_parser("curves", help="draw the log of a run as a picture")
     curves.add_argument("folder", type=Path, help="folder of the run")
     curves.add_argument("--out", type=Path, required=True, help="PNG to write")

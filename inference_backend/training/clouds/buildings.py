@@ -30,11 +30,14 @@ def add_buildings(rng: np.random.Generator, place: Place, relief: Relief) -> dic
     """Every building of the scene, by instance id."""
     tall_town = place.scene.kind in ("downtown", "industrial", "shopping") and rng.random() < 0.5
     solar = solar_cells(place)
+    panels: dict[int, list[Thing]] = {}
+    for array in place.of_names("solar array"):
+        panels.setdefault(int(array.attributes.get("on_building") or 0), []).append(array)
     built = {}
     for thing in place.of_names("building"):
         if thing.area_m2 < 1.5:
             continue
-        whole = _whole(place, thing)
+        whole = _whole(place, thing, panels)
         built[thing.number] = _add(rng, relief, whole, tall_town, solar, place.scene.biome)
     return built
 
@@ -44,25 +47,31 @@ def solar_cells(place: Place) -> np.ndarray:
     return place.mask_of("solar array") | place.is_semantic("solar array")
 
 
-def _whole(place: Place, thing: Thing) -> Thing:
-    """The footprint with what trees and panels hide of it."""
-    window = thing.window
-    over = place.mask_of_window(window, ("tree", "solar array", "helipad"))
+def _whole(place: Place, thing: Thing, panels: dict[int, list[Thing]]) -> Thing:
+    """The footprint with what trees, panels and vehicles hide of it."""
+    parts = [thing, *panels.get(thing.number, ())]
+    row0 = min(part.window[0].start for part in parts)
+    col0 = min(part.window[1].start for part in parts)
+    row1 = max(part.window[0].stop for part in parts)
+    col1 = max(part.window[1].stop for part in parts)
+    window = (slice(row0, row1), slice(col0, col1))
+    mask = np.isin(place.instances[window], [part.number for part in parts])
+    over = place.mask_of_window(window, ("tree", "solar array", "helipad", "car", "truck"))
     over |= place.is_semantic("solar array", "tree")[window]
     closed = cv2.morphologyEx(
-        cv2.copyMakeBorder(thing.mask.astype(np.uint8), 12, 12, 12, 12, cv2.BORDER_CONSTANT),
+        cv2.copyMakeBorder(mask.astype(np.uint8), 12, 12, 12, 12, cv2.BORDER_CONSTANT),
         cv2.MORPH_CLOSE,
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)),
     )[12:-12, 12:-12].astype(bool)
-    mask = thing.mask | (closed & over)
-    rows, cols = np.nonzero(thing.mask)
-    box = box_of(rows, cols)
-    if thing.attributes.get("shape") == "rect" and thing.area_m2 > 0.7 * box.length * box.width:
-        r, c = np.nonzero(np.ones_like(thing.mask))
-        u, v = box.local(r, c)
+    box = box_of(*thing.cells)
+    rectangular = thing.area_m2 > 0.7 * box.length * box.width
+    mask |= closed & over
+    if thing.attributes.get("shape") == "rect" and rectangular:
+        rows, cols = np.nonzero(np.ones_like(mask))
+        u, v = box.local(rows + row0, cols + col0)
         within = (np.abs(u) < box.length / 2) & (np.abs(v) < box.width / 2)
         mask |= within.reshape(mask.shape) & over
-    return Thing(thing.number, thing.name, thing.attributes, thing.row0, thing.col0, mask)
+    return Thing(thing.number, thing.name, thing.attributes, row0, col0, mask)
 
 
 def _add(

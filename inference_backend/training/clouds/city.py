@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference_backend.errors import InvalidInput
+from inference_backend.training.clouds.bridges import add_bridges, standing_height
 from inference_backend.training.clouds.buildings import Building, add_buildings
 from inference_backend.training.clouds.cover import ground_leaves, low_growth, roughen
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.place import Place
 from inference_backend.training.clouds.plants import add_plants
 from inference_backend.training.clouds.relief import CELL_M, Relief
-from inference_backend.training.clouds.structures import (
-    add_bridges,
-    add_structures,
-    standing_height,
-)
+from inference_backend.training.clouds.structures import add_structures
 from inference_backend.training.clouds.terrain import terrain
 from inference_backend.training.clouds.utilities import add_utilities
 from inference_backend.training.clouds.vehicles import add_vehicles

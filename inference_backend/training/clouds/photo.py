@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.march import Beam, Grids, Rays, march
@@ -87,11 +88,25 @@ def _matched(rng: np.random.Generator, relief: Relief) -> Relief:
         [ID[n] for n in ("broadleaf tree", "conifer tree", "shrub", "water", "low vegetation")],
     )
     blobs = blobs * np.where(soft, 4.0, 1.0)
+    leaf = _draped(relief, top, blurred, leaf, side)
     empty = Layer.empty(relief.shape)
     return replace(
         relief, top=(blurred + blobs).astype(np.float32), leaf=leaf, side_leaf=side,
         slab=empty, low=empty, crown=empty, thin=thin,
     )  # fmt: skip
+
+
+def _draped(
+    relief: Relief, top: np.ndarray, blurred: np.ndarray, leaf: np.ndarray, side: np.ndarray
+) -> np.ndarray:
+    """What the rounded slope at an edge is: part of the thing that stands there, and of its side."""
+    out = np.where(top - blurred > 0.7, side, leaf)
+    lifted = (blurred - top > 0.3) & (top < relief.ground + 0.3)
+    if lifted.any():
+        low = top < relief.ground + 0.6
+        rows, cols = distance_transform_edt(low, return_distances=False, return_indices=True)
+        out = np.where(lifted, side[rows, cols], out)
+    return out
 
 
 def _found(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference_backend.training.clouds.leaves import COLOURS, LEAVES
+from inference_backend.training.clouds.leaves import COLOURS, LEAVES, ids
 from inference_backend.training.clouds.scan import LabelledCloud
 
 _MOST = 400_000
@@ -15,10 +15,9 @@ _MOST = 400_000
 def draw_sheet(cloud: LabelledCloud, path: Path, title: str = "") -> None:
     """Write a PNG: top view by class, top view by intensity, two sections by class, and a legend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
-    table = np.array([to_rgb(colour) for colour in COLOURS])
+    table = COLOURS
     figure = Figure(figsize=(17, 13.5), facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 2, height_ratios=(7, 2.6, 2.6), hspace=0.16, wspace=0.06)
@@ -39,7 +38,8 @@ def draw_sheet(cloud: LabelledCloud, path: Path, title: str = "") -> None:
     for row, (along, place) in enumerate(((axis, at), (1 - axis, side / 2))):
         axes = figure.add_subplot(grid[1 + row, :], facecolor="#30343a")
         near = np.flatnonzero(
-            (np.abs(xyz[:, 1 - along] - place) < 1.5) & (leaf != 37) & (leaf != 38)
+            (np.abs(xyz[:, 1 - along] - place) < 1.5)
+            & ~np.isin(leaf, ids("low noise", "high noise"))
         )
         axes.scatter(xyz[near, along], xyz[near, 2], s=2.5, c=table[leaf[near]], linewidths=0)
         axes.set_aspect("equal", adjustable="box")
@@ -52,7 +52,8 @@ def draw_sheet(cloud: LabelledCloud, path: Path, title: str = "") -> None:
 
 def _interesting(cloud: LabelledCloud, side: float) -> tuple[int, float]:
     """The axis (0 or 1) along which to cut, and where: through the most points that are no ground."""
-    high = cloud.xyz[cloud.leaf > 3]
+    low = ids("open ground", "pavement", "rail track", "water", "low noise", "high noise")
+    high = cloud.xyz[~np.isin(cloud.leaf, low)]
     if not len(high):
         return 0, side / 2
     histogram, edges = np.histogram(high[:, 1], bins=max(int(side / 3), 1), range=(0, side))

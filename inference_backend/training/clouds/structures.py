@@ -1,4 +1,4 @@
-"""Built things that are no houses: bridges, piers, tanks, silos, chimneys, turbines, cranes, walls, fences, rubble."""
+"""Built things that are no houses: piers, tanks, greenhouses, building sites, panels on the ground, walls, and what images lack."""
 
 from __future__ import annotations
 
@@ -8,64 +8,8 @@ import numpy as np
 from inference_backend.training.clouds.buildings import solar_cells
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.place import Place, Thing, box_of
-from inference_backend.training.clouds.relief import CELL_M, OPAQUE, Relief, cell_of
-
-
-def add_bridges(rng: np.random.Generator, place: Place, relief: Relief) -> None:
-    """Decks over what they cross, with ramps of earth at their ends; air below."""
-    for thing in place.of_names("bridge"):
-        rows, cols = thing.cells
-        box = box_of(rows, cols)
-        over_water = np.isin(relief.leaf, ID["water"])
-        near = cv2.dilate(thing.mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        wet = over_water[thing.window][near].mean() > 0.2 if near.any() else False
-        height = float(thing.attributes.get("height_m", 5.0))
-        height = rng.uniform(2.5, 5.0) if wet else float(np.clip(height, 4.8, 9.0))
-        u, _ = box.local(rows, cols)
-        ends = relief.ground[rows, cols][np.abs(u) > 0.42 * box.length]
-        base = (
-            float(np.max(np.quantile(ends, 0.8)))
-            if len(ends)
-            else float(relief.ground[rows, cols].max())
-        )
-        low = float(np.quantile(relief.ground[rows, cols], 0.1))
-        deck = max(base + (0.4 if wet else 0.0), low + height)
-        _ramps(relief, box, deck, place)
-        # What drives on the deck cuts holes into the scene's mask of it.
-        whole = cv2.morphologyEx(
-            cv2.copyMakeBorder(thing.mask.astype(np.uint8), 16, 16, 16, 16, cv2.BORDER_CONSTANT),
-            cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8),
-        )[16:-16, 16:-16]  # fmt: skip
-        rows, cols = np.nonzero(whole)
-        rows, cols = rows + thing.row0, cols + thing.col0
-        u, v = box.local(rows, cols)
-        top = deck + 0.25 * np.cos(np.clip(u / box.length, -0.5, 0.5) * np.pi)
-        rail = np.abs(v) > box.width / 2 - 0.45
-        top = top + np.where(rail, rng.uniform(0.7, 1.1), 0)
-        top = np.maximum(top, relief.ground[rows, cols] + 0.05)
-        relief.slab.put((rows, cols), top - rng.uniform(0.8, 1.6), top, ID["bridge"], OPAQUE)
-
-
-def _ramps(relief: Relief, box: object, deck: float, place: Place) -> None:
-    """Raise the ground beyond both ends to meet the deck, sloping down along the road and to the sides."""
-    rows, cols = np.mgrid[: relief.shape[0], : relief.shape[1]]
-    u, v = box.local(rows.ravel(), cols.ravel())
-    u, v = u.reshape(relief.shape), v.reshape(relief.shape)
-    beyond = np.abs(u) - box.length / 2
-    high = (
-        deck - 0.06 * np.maximum(beyond, 0) - np.maximum(np.abs(v) - box.width / 2 - 0.5, 0) / 1.6
-    )
-    allowed = (
-        (beyond > -0.5) & ~place.is_semantic("water", "railway") & (relief.leaf != ID["water"])
-    )
-    raise_ = allowed & (high > relief.ground)
-    relief.ground[raise_] = high[raise_]
-    relief.top[raise_] = np.maximum(relief.top, relief.ground)[raise_]
-
-
-def standing_height(relief: Relief) -> np.ndarray:
-    """(H, W) what a vehicle would stand on: a deck where there is one, else the ground."""
-    return np.where(relief.slab.top > relief.ground, relief.slab.top, relief.ground)
+from inference_backend.training.clouds.relief import CELL_M, Relief
+from inference_backend.training.clouds.standing import chimney, crane, line, rubble, silo, turbine
 
 
 def add_structures(rng: np.random.Generator, place: Place, relief: Relief) -> None:
@@ -134,114 +78,6 @@ def _turbine(rng: np.random.Generator, relief: Relief, thing: Thing, place: Plac
             float(thing.attributes.get("rotor_m", 60)) / 2)  # fmt: skip
 
 
-def turbine(
-    rng: np.random.Generator, relief: Relief, x: float, y: float, height: float, rotor: float
-) -> None:
-    """A wind turbine at a place."""
-    low = float(relief.ground_at(x, y))
-    code = ID["wind turbine"]
-    wide = np.clip(0.025 * height, 0.6, 2.2)
-    _disc(
-        relief, x, y, wide, low, lambda away: height * np.clip(1.35 - 0.5 * away / wide, 0, 1), code
-    )
-    turn = rng.uniform(0, 2 * np.pi)
-    across = np.array([np.cos(turn), np.sin(turn)])
-    ahead = np.array([-across[1], across[0]])
-    t = np.linspace(-3, 3, 60)[:, None]
-    for side in (-0.8, -0.4, 0.0, 0.4, 0.8):
-        xy = np.array([x, y]) + ahead * t + across * side
-        relief.thread(
-            np.column_stack([xy, np.full(60, low + height + 1.2)]), 1.0, "wind turbine", 6.0
-        )
-    hub = np.array([x, y]) + ahead * 3.5
-    for blade in rng.uniform(0, 2 * np.pi) + np.arange(3) * 2 * np.pi / 3:
-        t = np.arange(0.5, rotor, 0.1)
-        xy = hub + across * (np.cos(blade) * t)[:, None]
-        z = low + height + 1.2 + np.sin(blade) * t
-        chord = np.clip(0.06 * rotor * (1 - 0.8 * t / rotor), 0.25, 2.0)
-        for side in (-0.25, 0.0, 0.25):
-            relief.thread(np.column_stack([xy + ahead * side, z]), 0.5 * chord, "wind turbine", 2.5)
-
-
-def _disc(
-    relief: Relief, x: float, y: float, radius: float, low: float, shape: object, code: int
-) -> None:
-    """A round solid: `shape(away)` is its height by distance from the axis."""
-    half = int(np.ceil(radius / CELL_M)) + 1
-    row, col = (int(v) for v in cell_of(x, y))
-    r, c = np.mgrid[row - half : row + half + 1, col - half : col + half + 1]
-    away = np.hypot((c + 0.5) * CELL_M - x, (r + 0.5) * CELL_M - y)
-    keep = relief.inside(r, c) & (away <= radius)
-    relief.solid(r[keep], c[keep], low + shape(away[keep]), code)
-
-
-def chimney(rng: np.random.Generator, relief: Relief, x: float, y: float, height: float) -> None:
-    """A free-standing stack, hollow at its top."""
-    low, radius = float(relief.ground_at(x, y)), rng.uniform(0.7, 2.4)
-    lip = 0.6 * radius
-
-    def shape(away: np.ndarray) -> np.ndarray:
-        return np.where(away < radius - lip, height - 1.5, height)
-
-    _disc(relief, x, y, radius, low, shape, ID["chimney"])
-
-
-def silo(rng: np.random.Generator, relief: Relief, x: float, y: float) -> None:
-    """A tall drum with a cone or a dome."""
-    radius = rng.uniform(1.5, 4.5)
-    height, cone = radius * rng.uniform(2.2, 4.5) + 3, rng.uniform(0.2, 0.7)
-    low = float(relief.ground_at(x, y))
-    _disc(relief, x, y, radius, low, lambda away: height + cone * (radius - away), ID["silo"])
-
-
-def crane(rng: np.random.Generator, relief: Relief, x: float, y: float, height: float) -> None:
-    """A tower crane: mast, jib, counter jib, a cable with a hook."""
-    low, turn = float(relief.ground_at(x, y)), rng.uniform(0, 2 * np.pi)
-    along = np.array([np.cos(turn), np.sin(turn)])
-    across = np.array([-along[1], along[0]])
-    offsets = np.linspace(-0.8, 0.8, 8)
-    a, b = np.meshgrid(offsets, offsets)
-    xy = np.array([x, y]) + a.reshape(-1, 1) * along + b.reshape(-1, 1) * across
-    rows, cols = cell_of(xy[:, 0], xy[:, 1])
-    keep = relief.inside(rows, cols)
-    rows, cols = np.unique(np.stack([rows[keep], cols[keep]]), axis=1)
-    full = np.full(len(rows), low)
-    relief.stand(rows, cols, full, full + height, "crane", 0.25)
-    reach = rng.uniform(22, 50)
-    t = np.arange(-12, reach, 0.1)
-    for side, lift in ((-0.6, 0.0), (0.6, 0.0), (0.0, 1.2)):
-        xy = np.array([x, y]) + along * t[:, None] + across * side
-        relief.thread(
-            np.column_stack([xy, np.full(len(t), low + height + lift)]), 0.2, "crane", 3.0
-        )
-    hook = np.array([x, y]) + along * rng.uniform(6, reach)
-    z = np.linspace(low + 0.35 * height, low + height, 40)
-    row, col = cell_of(*hook)
-    if relief.inside(row, col):
-        relief.stand(np.array([row]), np.array([col]), z[:1], z[-1:], "crane", 0.15)
-    block = np.array([x, y]) - along * 10.5 + rng.normal(0, 0.7, (30, 2))
-    relief.thread(np.column_stack([block, np.full(30, low + height - 0.8)]), 0.9, "crane", 3.0)
-
-
-def rubble(rng: np.random.Generator, relief: Relief, x: float, y: float, radius: float) -> None:
-    """A rough heap."""
-    height = radius * rng.uniform(0.35, 0.65)
-    rough = rng.uniform(0.05, 0.35)
-    half = int(np.ceil(radius / CELL_M)) + 1
-    row, col = (int(v) for v in cell_of(x, y))
-    r, c = np.mgrid[row - half : row + half + 1, col - half : col + half + 1]
-    dx, dy = (c + 0.5) * CELL_M - x, (r + 0.5) * CELL_M - y
-    theta = np.arctan2(dy, dx)
-    away = np.hypot(dx, dy) / (radius * (1 + 0.2 * np.cos(2 * theta + rng.uniform(0, 6))))
-    bumps = cv2.GaussianBlur(rng.standard_normal(away.shape).astype(np.float32), (0, 0), 1.2) * 3
-    z = height * np.clip(1 - away, 0, 1) ** 0.8 + rough * bumps * (away < 0.95)
-    keep = relief.inside(r, c) & (away < 1) & (z > 0.12)
-    r, c, z = r[keep], c[keep], z[keep]
-    free = relief.top[r, c] < relief.ground[r, c] + 0.3
-    r, c, z = r[free], c[free], z[free]
-    relief.solid(r, c, relief.ground[r, c] + z, ID["rubble pile"])
-
-
 def _site(rng: np.random.Generator, relief: Relief, thing: Thing) -> None:
     """Heaps, first walls, a crane."""
     rows, cols = thing.cells
@@ -261,32 +97,6 @@ def _site(rng: np.random.Generator, relief: Relief, thing: Thing) -> None:
         x, y = spot()
         turn = box.angle + rng.choice([0, np.pi / 2])
         line(rng, relief, (x, y), turn, rng.uniform(3, 12), "wall", rng.uniform(1, 3))
-
-
-def line(
-    rng: np.random.Generator,
-    relief: Relief,
-    start: tuple[float, float],
-    turn: float,
-    length: float,
-    leaf: str,
-    height: float,
-) -> None:
-    """A straight wall or fence along the ground, open where something else stands."""
-    t = np.arange(0, length, 0.1)
-    x, y = start[0] + np.cos(turn) * t, start[1] + np.sin(turn) * t
-    rows, cols = cell_of(x, y)
-    keep = relief.inside(rows, cols)
-    flat = np.unique(rows[keep] * relief.shape[1] + cols[keep])
-    rows, cols = flat // relief.shape[1], flat % relief.shape[1]
-    low = relief.ground[rows, cols]
-    free = relief.top[rows, cols] < low + 0.4
-    free &= ~np.isin(relief.leaf[rows, cols], (ID["water"], ID["pavement"], ID["rail track"]))
-    rows, cols, low = rows[free], cols[free], low[free]
-    if leaf == "wall":
-        relief.solid(rows, cols, low + height, ID["wall"])
-    else:
-        relief.stand(rows, cols, low, low + height, "fence", rng.uniform(0.25, 1.2))
 
 
 def _ground_panels(rng: np.random.Generator, place: Place, relief: Relief) -> None:

@@ -35,6 +35,12 @@ def _set(relief: Relief, thing: Thing, base: np.ndarray, height: np.ndarray, lea
     rows, cols = thing.cells
     if not len(rows):
         return
+    # What the picture shows on a roof is below it here.
+    roofed = relief.side_leaf[rows, cols] == ID["facade"]
+    if roofed.any():
+        rows, cols, height = rows[~roofed], cols[~roofed], height[~roofed]
+        if len(rows) < 4:
+            return
     foot = float(np.median(base[rows, cols]))
     on_deck = relief.slab.top[rows, cols] > relief.top[rows, cols] + 1.5
     top = np.maximum(foot + height, base[rows, cols] + 0.05).astype(np.float32)
