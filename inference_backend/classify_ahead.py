@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from inference_backend.cancel import CancelToken
@@ -28,20 +28,23 @@ def abreast(
     work: Callable[[_Item], _Done],
     items: Iterable[_Item],
     workers: int,
+    cancel: CancelToken,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[_Done]:
-    """`work` of each item, in order, `workers` at once and one more that is done and waits; `prepare` runs first in each thread."""
+    """`work` of each item, in order, `workers` at once and one more that is done and waits; `prepare` runs first in each thread.
+
+    Raises Cancelled at once: what is under way is left behind.
+    """
     pool = ThreadPoolExecutor(workers, "abreast", prepare)
     coming: deque[Future[_Done]] = deque()
     try:
         for item in items:
             coming.append(pool.submit(work, item))
             if len(coming) > workers:
-                yield coming.popleft().result()
+                yield _awaited(coming.popleft(), cancel)
         while coming:
-            yield coming.popleft().result()
+            yield _awaited(coming.popleft(), cancel)
     finally:
-        # A cancel does not wait for blocks that are under way: what they say is thrown away.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -49,14 +52,14 @@ def patient(work: Callable[[], _Done], cancel: CancelToken) -> _Done:
     """`work()`, left behind where a cancel comes before its end. Raises Cancelled."""
     pool = ThreadPoolExecutor(1, "patient")
     try:
-        coming = pool.submit(work)
-        while True:
-            cancel.check()
-            try:
-                return coming.result(_LOOK_S)
-            except TimeoutError:
-                # Of the wait, unless the work is done and raised one itself.
-                if coming.done():
-                    return coming.result()
+        return _awaited(pool.submit(work), cancel)
     finally:
         pool.shutdown(wait=False)
+
+
+def _awaited(coming: Future[_Done], cancel: CancelToken) -> _Done:
+    while not coming.done():
+        cancel.check()
+        wait([coming], _LOOK_S)
+    cancel.check()
+    return coming.result()

@@ -30,7 +30,6 @@ LEAST_DENSITY = 0.02
 """First returns a square metre: fewer than one in 50 m2 show no thing as large as a house."""
 MARGIN_M = 64.0
 """So far beyond an extent points are read, so that what lies in it is told as if all had been read."""
-_LEAST_OVER_BOUNDS = 1e-4
 # A chunk of this many points takes a third of a second to pass through: a cancel is seen soon.
 _CHUNK = 400_000
 
@@ -38,6 +37,7 @@ _CHUNK = 400_000
 _FIRST_SHARE, _DENSER, _LEAST_SPLIT = 0.8, 2.5, 150_000
 # What is so far from the rest, and so few, is no part of what was surveyed.
 _STRAY_CELL_M, _STRAY_SHARE = 64.0, 1e-3
+_LOOK_CELLS = 2000
 
 
 @dataclass
@@ -94,10 +94,6 @@ def check_cloud(cloud: PointCloud) -> None:
         raise InvalidInput(
             f"All {info.count:,} points of '{name}' lie at one place; there is nothing to classify."
         )
-    sides = (high - low)[:2] * info.xy_unit_m
-    area_m2 = float(sides.prod())
-    if info.count < _LEAST_OVER_BOUNDS * area_m2:
-        raise InvalidInput(_too_sparse(name, info.count, area_m2))
 
 
 class Reader:
@@ -113,9 +109,11 @@ class Reader:
         tile_m, _ = tile_sizes(grid_for(_FIRST_SHARE * self._density_over_bounds()))
         bounds = read_bounds(self._cloud, extent)
         bounds_m = self._bounds_m(bounds)
+        if extent is None and self._density_over_bounds() < LEAST_DENSITY:
+            self._look_for_strays()
         self._grid, self._ranks = SurfaceGrid(bounds_m), IntensityRanks()
         self._context = ContextGrid(bounds_m)
-        store = TileStore(folder, self.frame.bounds_m, tile_m)
+        store = TileStore(folder, bounds_m, tile_m)
         count = inside = 0
         # Closed before the cloud is: a reader that is at work cannot be.
         with closing(self._chunks(bounds)) as chunks:
@@ -125,7 +123,7 @@ class Reader:
                 inside += len(chunk) if extent is None else int(_within(chunk, extent).sum())
                 share = (int(chunk.index[-1]) + 1) / self._cloud.info.count
                 self._passes.tell(share, f"Reading {count:,} of {self._cloud.info.count:,} points")
-        self._check(count, inside)
+        self._check(inside)
         self._passes.enter("ground", "Finding the ground")
         density, around = self._surroundings(count)
         core_m, halo_m = tile_sizes(grid_for(density))
@@ -194,23 +192,51 @@ class Reader:
         high = [min(wanted[a], whole[a]) for a in (2, 3)]
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
-    def _check(self, count: int, inside: int) -> None:
+    def _look_for_strays(self) -> None:
+        """Before any large raster is made: bounds so wide for so few points come from strays, or from a wrong unit.
+
+        Raises InvalidInput.
+        """
+        xmin, ymin, xmax, ymax = self.frame.bounds_m
+        cell_m = max(_STRAY_CELL_M, (xmax - xmin) / _LOOK_CELLS, (ymax - ymin) / _LOOK_CELLS)
+        shape = int((ymax - ymin) / cell_m) + 1, int((xmax - xmin) / cell_m) + 1
+        counts = np.zeros(shape[0] * shape[1])
+        with closing(self._chunks(None)) as chunks:
+            for chunk in chunks:
+                x, y, _ = self.frame.to_metric(chunk.x, chunk.y, chunk.z)
+                row, col = (
+                    np.clip(v / cell_m, 0, n - 1) for v, n in zip((y, x), shape, strict=True)
+                )
+                cell = row.astype(np.int64) * shape[1] + col.astype(np.int64)
+                counts += np.bincount(cell, minlength=len(counts))
+        self._refuse_strays(counts.reshape(shape))
+        covered_m2 = float(np.count_nonzero(counts)) * cell_m**2
+        count = self._cloud.info.count
+        if count < LEAST_DENSITY * covered_m2:
+            raise InvalidInput(_too_sparse(self._cloud.info.path.name, count, covered_m2))
+
+    def _check(self, inside: int) -> None:
         grid = self._grid
-        name = self._cloud.info.path.name
         if not inside:
+            name = self._cloud.info.path.name
             raise InvalidInput(f"No point of '{name}' lies in the extent; choose another.")
-        if grid.cell_m > 1.0 and (strays := _strays(grid)):
+        if grid.cell_m > 1.0:
+            counts, cell_m = grid.count(), grid.cell_m
+            while cell_m < _STRAY_CELL_M:
+                counts, cell_m = halve(counts), cell_m * 2
+            self._refuse_strays(counts)
+
+    def _refuse_strays(self, counts: np.ndarray) -> None:
+        strays, name = _strays(counts), self._cloud.info.path.name
+        if strays:
             raise InvalidInput(
-                f"{strays:,} of the {count:,} points of '{name}' lie far away from all others: remove these strays, or give "
-                "the extent to classify."
+                f"{strays:,} of the {self._cloud.info.count:,} points of '{name}' lie far away from all others: remove these "
+                "strays, or give the extent to classify."
             )
 
 
-def _strays(grid: SurfaceGrid) -> int:
-    """First returns in parts of the cloud that are tiny and lie apart."""
-    counts, cell_m = grid.count(), grid.cell_m
-    while cell_m < _STRAY_CELL_M:
-        counts, cell_m = halve(counts), cell_m * 2
+def _strays(counts: np.ndarray) -> int:
+    """Points in parts of the cloud that are tiny and lie apart, from their numbers in coarse cells (rows, cols)."""
     parts, found = ndimage.label(counts > 0, np.ones((3, 3)))
     points = ndimage.sum_labels(counts, parts, np.arange(1, found + 1))
     return int(points[points < _STRAY_SHARE * points.sum()].sum()) if found > 1 else 0

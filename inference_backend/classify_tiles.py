@@ -102,7 +102,8 @@ class TilePass:
         prepare = work_alone if device == "cpu" and (workers > 1 or threads == 1) else None
         voting = Voting(store, self._halo_m)
         points, done = max(sum(tile.count for tile in tiles), 1), 0
-        for number, seen in enumerate(abreast(self._look, tiles, workers, prepare), 1):
+        answers = abreast(self._look, tiles, workers, self._cancel, prepare)
+        for number, seen in enumerate(answers, 1):
             self._cancel.check()
             found = np.flatnonzero(seen.noise)
             # Codes are 0 until a point is answered: what is noise waits there for its vote.

@@ -123,7 +123,8 @@ def test_numbers_of_labels_are_unique_and_fit_a_byte():
     for scheme in (all_known(GRAPH, new), asked_for(GRAPH, new)):
         ids = [label.id for label in scheme.labels]
         assert len(set(ids)) == len(ids)
-        assert 0 < min(ids) and max(ids) <= 255
+        assert min(ids) > 0
+        assert max(ids) <= 255
 
 
 def test_noise_has_labels_of_its_own_where_it_was_not_asked_for():
