@@ -37,7 +37,9 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind / "$root/{host}"
 mount --bind "$work" "$root$work"
+mkdir -p "$checkout/.qgis-settings"
 mount --bind "$checkout" "$root$checkout"
+mount --bind "$work/settings" "$root$checkout/.qgis-settings"
 mount -o remount,bind,ro "$root$checkout"
 exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$checkout" "$@"
 """
@@ -117,7 +119,7 @@ def run_tests(root: Path, tests: list[str]) -> int:
 def environment(work: Path, python: Path) -> dict[str, str]:
     """Homes that are not the user's, and the tests' tools on the path."""
     tools = next(TEST_TOOLS.glob("lib/python3.*/site-packages"))
-    for folder in ("home", "runtime", "cityseg", "qgis"):
+    for folder in ("home", "runtime", "cityseg", "qgis", "settings"):
         (work / folder).mkdir(mode=0o700)
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

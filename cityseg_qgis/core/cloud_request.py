@@ -90,10 +90,10 @@ def bounds_in_cloud(
     """
     if area.kind == WHOLE:
         return None
-    wanted = QgsRectangle()
-    wanted.setMinimal()
-    for geometry in area.geometries:
-        wanted.combineExtentWith(_moved(geometry.boundingBox(), area.crs, crs, name))
+    boxes = [_moved(geometry.boundingBox(), area.crs, crs, name) for geometry in area.geometries]
+    wanted = QgsRectangle(boxes[0])
+    for box in boxes[1:]:
+        wanted.combineExtentWith(box)
     return bounds_of(wanted, extent, name)
 
 

@@ -95,6 +95,7 @@ def test_the_algorithms_are_listed(run):
     code, answer, said = run("list")
     assert code == 0, said
     assert set(answer["providers"]["cityseg"]["algorithms"]) == {
+        "cityseg:classifypointcloud",
         "cityseg:segmentwithprompts",
         "cityseg:segmentwithreasoning",
         "cityseg:segmentwithtext",

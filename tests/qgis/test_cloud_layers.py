@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from osgeo import gdal, ogr, osr
-from qgis.core import (
-    QgsCoordinateReferenceSystem,
-    QgsMapRendererParallelJob,
-    QgsMapSettings,
-    QgsProject,
-)
-from qgis.PyQt.QtCore import QSize
-from qgis.PyQt.QtGui import QColor, QImage
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject
+from qgis.PyQt.QtGui import QColor
 
 from cityseg_qgis.core.cloud_answer import CloudAnswer, CloudClass, read_cloud_answer, read_colour
 from cityseg_qgis.core.cloud_layers import (
@@ -27,6 +20,7 @@ from cityseg_qgis.core.cloud_layers import (
 from cityseg_qgis.core.cloud_target import LAZ, opens
 from cityseg_qgis.errors import BackendFailed, UnsupportedLayer
 from tests.data import tiny_clouds as tiny
+from tests.workers.cloud_session import picture, share_of
 
 UTM = QgsCoordinateReferenceSystem(tiny.UTM)
 
@@ -40,28 +34,6 @@ def classes():
     ]
     assert sum(one.count for one in found) == total
     return tuple(sorted(found, key=lambda one: -one.count))
-
-
-def picture(layers, side_px=300):
-    """The map as RGB (side, side, 3)."""
-    settings = QgsMapSettings()
-    settings.setLayers(list(layers))
-    settings.setDestinationCrs(layers[0].crs())
-    settings.setExtent(layers[0].extent())
-    settings.setOutputSize(QSize(side_px, side_px))
-    settings.setBackgroundColor(QColor(255, 255, 255))
-    job = QgsMapRendererParallelJob(settings)
-    job.start()
-    job.waitForFinished()
-    image = job.renderedImage().convertToFormat(QImage.Format.Format_RGB888)
-    bits = image.constBits()
-    bits.setsize(image.sizeInBytes())
-    rows = np.frombuffer(bits, np.uint8).reshape(image.height(), image.bytesPerLine())
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
-
-
-def share_of(image, colour):
-    return float((np.abs(image.astype(int) - colour).max(2) < 12).mean())
 
 
 @pytest.fixture
@@ -88,7 +60,7 @@ def test_the_points_have_the_colours_and_names_of_their_classes(ept):
         assert share_of(image, colour) > 0.01, name
     # The roof is a quarter of the area that the ground has, and lies where it was put.
     x0, y0, x1, y1 = (value / tiny.SIDE_M for value in tiny.ROOF)
-    roof = image[int((1 - y1) * 300) + 5 : int((1 - y0) * 300) - 5, int(x0 * 300) + 5 : int(x1 * 300) - 5]
+    roof = image[int((1 - y1) * 400) + 5 : int((1 - y0) * 400) - 5, int(x0 * 400) + 5 : int(x1 * 400) - 5]
     assert share_of(roof, tiny.CLASSES[1][3]) > 0.5
     assert share_of(roof, tiny.CLASSES[0][3]) == 0.0
 
