@@ -1,7 +1,9 @@
 """The ground under a cloud: progressive opening of its lowest surface, and heights above what is left.
 
 After the simple morphological filter (Pingel, Clarke and McBride 2013): the lowest point of each cell is opened with
-growing windows; what an opening lowers by more than the terrain may rise within the window is an object.
+growing windows; what an opening lowers by more than the terrain may rise within the window is an object. Ours opens
+what is left above the lie of the land, so that hillsides are no objects, and looks at steps all round for halls that
+are wider than any window.
 """
 
 from __future__ import annotations
@@ -10,8 +12,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
+from inference_backend.points.ground_cells import (
+    coarsen_factor,
+    fill_low,
+    fill_smooth,
+    low_outliers,
+)
+from inference_backend.points.ground_trend import pool_lowest, trend
+from inference_backend.points.plateaus import raised_plateaus
 from inference_backend.points.surface import sample
 
 
@@ -20,10 +29,15 @@ class GroundRules:
     """Parameters of the filter, in metres and metres a metre."""
 
     slope: float = 0.15
+    step_m: float = 0.0
     window_m: float = 20.0
-    tolerance_m: float = 0.5
-    slope_share: float = 1.25
-    pit_slope: float = 5.0
+    below_m: float = 0.5
+    above_m: float = 0.25
+    slope_share: float = 0.5
+    # Gaps are taken to be as low as the lowest cell within so far: water, and what lies beyond the border.
+    gap_m: float = 10.0
+    # In thin clouds: how far above the ground of coarse cells a fine one may lie and be ground.
+    lay_m: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,16 +59,21 @@ class Ground:
 
     def slope(self) -> np.ndarray:
         """Rise a metre, float32 (rows, cols)."""
-        return _slope(self.dtm, self.cell_m)
+        rise = np.zeros(self.dtm.shape, np.float32)
+        for axis in (0, 1):
+            if self.dtm.shape[axis] > 1:
+                rise += np.gradient(self.dtm, self.cell_m, axis=axis) ** 2
+        return np.sqrt(rise)
 
     def is_ground(
         self, x_m: np.ndarray, y_m: np.ndarray, z_m: np.ndarray, tolerance: float | None = None
     ) -> np.ndarray:
-        """bool (N,): within `tolerance` metres of the ground, more where it is steep."""
-        tolerance = self.rules.tolerance_m if tolerance is None else tolerance
+        """bool (N,): no more than `tolerance` metres above the ground, more where it is steep, and not far below."""
+        tolerance = self.rules.above_m if tolerance is None else tolerance
         steep = sample(self.slope(), self.cell_m, self.corner_m, x_m, y_m)
-        off = np.abs(self.height_above(x_m, y_m, z_m))
-        return off <= tolerance + self.rules.slope_share * steep * 0.5
+        more = self.rules.slope_share * self.cell_m * steep
+        height = self.height_above(x_m, y_m, z_m)
+        return (height <= tolerance + more) & (height >= -self.rules.below_m - more)
 
 
 def filter_ground(
@@ -63,31 +82,53 @@ def filter_ground(
     corner_m: tuple[float, float] = (0.0, 0.0),
     rules: GroundRules | None = None,
 ) -> Ground:
-    """The ground of a whole cloud from its lowest heights (rows, cols) with NaN where there is no point."""
+    """The ground of a whole cloud from its lowest heights (rows, cols) with NaN where there is no point.
+
+    Objects of thin clouds are looked for in cells large enough to hold a point each.
+    """
     rules = rules or GroundRules()
     low = np.asarray(low, np.float32)
-    known = np.isfinite(low)
-    if not known.any():
+    if not np.isfinite(low).any():
         return Ground(np.zeros(low.shape, np.float32), cell_m, corner_m, rules)
-    surface = _nearest(low, known)
-    pits = _objects(-surface, 1, rules.pit_slope, cell_m)
-    surface = _nearest(surface, known & ~pits)
+    low = np.where(low_outliers(low, cell_m), np.float32(np.nan), low)
+    land = trend(low, cell_m)
+    left = low - land
+    factor = coarsen_factor(low)
+    coarse = pool_lowest(left, factor) if factor > 1 else left
+    bare = np.where(_objects(coarse, cell_m * factor, rules), np.float32(np.nan), coarse)
+    if factor > 1:
+        bare = _lay_down(left, bare, factor, cell_m, rules)
+    return Ground(fill_smooth(bare) + land, cell_m, corner_m, rules)
+
+
+def _lay_down(
+    left: np.ndarray, bare: np.ndarray, factor: int, cell_m: float, rules: GroundRules
+) -> np.ndarray:
+    """Fine cells (rows, cols) that lie on the ground found in coarse ones, NaN elsewhere."""
+    rows, cols = left.shape
+    wide = fill_smooth(bare)
+    size = (wide.shape[1] * factor, wide.shape[0] * factor)
+    under = cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR)[:rows, :cols]
+    above = left - under
+    near = (above <= rules.lay_m) & (above >= -rules.below_m * factor)
+    return np.where(near, left, np.float32(np.nan))
+
+
+def _objects(left: np.ndarray, cell_m: float, rules: GroundRules) -> np.ndarray:
+    """bool (rows, cols): what openings with windows up to `window_m` lower by more than the slope allows."""
     radius = max(1, round(rules.window_m / cell_m))
-    objects = _objects(surface, radius, rules.slope, cell_m)
-    dtm = _nearest(surface, known & ~pits & ~objects)
-    return Ground(dtm, cell_m, corner_m, rules)
-
-
-def _objects(surface: np.ndarray, radius: int, slope: float, cell_m: float) -> np.ndarray:
-    """bool (rows, cols): what openings with windows up to `radius` cells lower by more than `slope` allows."""
-    found = np.zeros(surface.shape, bool)
-    last = surface
+    padded = np.pad(left, radius, constant_values=np.nan)
+    filled = last = fill_low(padded, max(1, round(rules.gap_m / cell_m)))
+    found = np.zeros(last.shape, bool)
     for reach in _reaches(radius):
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         opened = cv2.morphologyEx(last, cv2.MORPH_OPEN, kernel)
-        found |= last - opened > slope * reach * cell_m
+        found |= last - opened > rules.step_m + rules.slope * reach * cell_m
         last = opened
-    return found
+    inner = (slice(radius, -radius),) * 2
+    bare = np.where(found, last, filled)
+    found |= raised_plateaus(filled, bare, np.isfinite(padded), cell_m)
+    return found[inner]
 
 
 def _reaches(radius: int) -> list[int]:
@@ -95,18 +136,3 @@ def _reaches(radius: int) -> list[int]:
     while reaches[-1] < radius:
         reaches.append(min(radius, max(reaches[-1] + 1, int(reaches[-1] * 1.35))))
     return reaches
-
-
-def _nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    if known.all() or not known.any():
-        return values
-    rows, cols = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return values[rows, cols]
-
-
-def _slope(dtm: np.ndarray, cell_m: float) -> np.ndarray:
-    rise = np.zeros(dtm.shape, np.float32)
-    for axis in (0, 1):
-        if dtm.shape[axis] > 1:
-            rise += np.gradient(dtm, cell_m, axis=axis) ** 2
-    return np.sqrt(rise)
