@@ -12,7 +12,7 @@ SETUP_FLAGS := $(if $(WHEELS),--wheels "$(WHEELS)") $(if $(TORCH),--torch $(TORC
 ARGS ?=
 
 .PHONY: help system env qgis-env demo qgis test test-guards test-unit test-backend test-qgis test-e2e \
-        bench zip verify-zip scan doctor lint format lock clean
+        qgis-340 bench zip verify-zip scan doctor lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-qgis: env qgis-env ## tests in real QGIS under Xvfb
 
 test-e2e: env qgis-env ## tests of QGIS with the real backend process
 	@$(PY) scripts/test.py e2e $(ARGS)
+
+qgis-340: env qgis-env ## point-cloud tests in QGIS 3.40 (Debian trixie by debootstrap, as root; about 500 MB the first time)
+	@$(PY) scripts/qgis_matrix.py $(ARGS)
 
 bench: env qgis-env ## measure speed and memory beside their alternatives; DEVICE=cuda on a GPU
 	@$(PY) scripts/bench.py $(if $(DEVICE),--device $(DEVICE)) $(ARGS)

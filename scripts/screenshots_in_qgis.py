@@ -16,6 +16,7 @@ from qgis.utils import iface
 
 RASTER = os.environ["CITYSEG_SHOT_RASTER"]
 PROMPTS = os.environ["CITYSEG_SHOT_PROMPTS"]
+CLOUD = os.environ.get("CITYSEG_SHOT_CLOUD", "")
 OUT = Path(os.environ["CITYSEG_SHOT_OUT"])
 PART = os.environ["CITYSEG_SHOT_PART"]
 WAIT_MS = 300_000
@@ -131,6 +132,9 @@ def run():
         picture_words(canvas, dock.panel)
     if PART == "processing":
         picture_processing(layer)
+    if PART == "clouds":
+        QgsProject.instance().removeMapLayer(layer)
+        picture_clouds(canvas, dock)
 
 
 def look_at(canvas, layer, share):
@@ -207,6 +211,24 @@ def ask(panel, tab, words):
     wait_for(lambda: not panel.text_side.run.busy)
     line.completer().popup().hide()
     wait(1500)
+
+
+def picture_clouds(canvas, dock):
+    """The point-cloud section and its result: pointcloud.png."""
+    QTest.mouseClick(dock.sections.buttons["clouds"], Qt.MouseButton.LeftButton)
+    panel = dock.cloud_panel
+    panel.choose_file(CLOUD)
+    wait_for(lambda: not panel.run.describing)
+    iface.mainWindow().resizeDocks([dock], [400], Qt.Orientation.Horizontal)
+    panel.output_step.run_button.click()
+    wait_for(lambda: not panel.run.busy)
+    layer = next(one for one in QgsProject.instance().mapLayers().values() if "points" in one.name())
+    canvas.setDestinationCrs(layer.crs())
+    look_at(canvas, layer, 1.02)
+    wait(3000)
+    grab("pointcloud.png")
+    # All of the panel, also what one would have to scroll to.
+    panel.grab().save(str(OUT / "pointcloud-dock.png"))
 
 
 def picture_processing(layer):
