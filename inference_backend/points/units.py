@@ -111,7 +111,10 @@ def cloud_crs(
 
 
 def _stretch(crs: pyproj.CRS, bounds_source: tuple[float, ...]) -> float:
-    """How many units of length the CRS has for one on the ground, in the middle of the bounds: 1.5 in Mercator at 48 degrees."""
+    """How many units of length Mercator has for one on the ground in the middle of the bounds, 1.5 at 48 degrees; else 1."""
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
+    if "Mercator" not in method or any(word in method for word in ("Transverse", "Oblique")):
+        return 1.0
     x, y = ((bounds_source[axis] + bounds_source[axis + 3]) / 2 for axis in range(2))
     try:
         to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
@@ -119,7 +122,7 @@ def _stretch(crs: pyproj.CRS, bounds_source: tuple[float, ...]) -> float:
         factors = pyproj.Proj(crs).get_factors(longitude, latitude, errcheck=True)
         stretch = math.sqrt(factors.meridional_scale * factors.parallel_scale)
     except (ProjError, CRSError):
-        # Local CRSs have no place on the globe.
+        # Coordinates that are nowhere on the globe.
         return 1.0
     return stretch if math.isfinite(stretch) and 0.01 < stretch < 100 else 1.0
 

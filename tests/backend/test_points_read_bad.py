@@ -230,7 +230,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["old.las", "old.laz", "new.laz", "cloud.copc.laz"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_a_sentence_or_all_points(
     tmp_path: Path, sound: dict[str, bytes], name: str, data: st.DataObject

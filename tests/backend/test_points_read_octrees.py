@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from pathlib import Path
 
 import laspy
@@ -75,10 +76,17 @@ def octrees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir()}
 
 
+@cache
+def read_once(path: str) -> tuple[PointCloud, dict[str, np.ndarray]]:
+    """A cloud and all its points: the same for every example."""
+    cloud = open_cloud(path)
+    return cloud, columns(cloud)
+
+
 @pytest.mark.parametrize(
     "name", ["cloud.copc.laz", "binary", "laszip", "zstandard", "split", "cloud.vpc"]
 )
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     west=st.floats(-20, 120),
     south=st.floats(-20, 120),
@@ -89,9 +97,8 @@ def test_bounds_give_what_a_filter_of_all_points_gives(
     octrees: dict[str, Path], name: str, west: float, south: float, wide: float, high: float
 ) -> None:
     box = (LOW_X + west, LOW_Y + south, LOW_X + west + wide, LOW_Y + south + high)
-    with open_cloud(octrees[name]) as cloud:
-        every = columns(cloud)
-        found = columns(cloud, bounds_source=box, size=500)
+    cloud, every = read_once(str(octrees[name]))
+    found = columns(cloud, bounds_source=box, size=500)
     inside = (every["x"] >= box[0]) & (every["x"] <= box[2])
     inside &= (every["y"] >= box[1]) & (every["y"] <= box[3])
     assert found["index"].tolist() == np.flatnonzero(inside).tolist()
@@ -109,13 +116,14 @@ def test_a_part_of_a_copc_decodes_a_part_of_the_file(octrees: dict[str, Path]) -
 
 def test_a_copc_whose_index_lies_still_gives_all_points_inside(tmp_path: Path) -> None:
     path = tmp_path / "cloud.copc.laz"
-    clouds.make_copc(path, 3000)
+    clouds.make_copc(path, 1000)
     box = (LOW_X, LOW_Y, LOW_X + 50, LOW_Y + 50)
     with open_cloud(path) as cloud:
         sound = columns(cloud, bounds_source=box)["index"].tolist()
+    raw = path.read_bytes()
     # The info record is the first; the place of the root page follows center, half size and spacing.
     for offset, value in ((40, 0), (40, 2**60), (48, 2**40), (24, 0)):
-        clouds.make_copc(path, 3000)
+        path.write_bytes(raw)
         clouds.patch(path, 375 + 54 + offset, "<Q", value)
         with open_cloud(path) as cloud:
             assert columns(cloud, bounds_source=box)["index"].tolist() == sound
@@ -283,4 +291,4 @@ def test_layout_of_the_info_record_that_the_tests_patch(tmp_path: Path) -> None:
     raw = path.read_bytes()
     assert raw[377:381] == b"copc"
     root_at = struct.unpack_from("<Q", raw, 375 + 54 + 40)[0]
-    assert struct.unpack_from("<4i", raw, root_at)[0] in (-1, 0)
+    assert 0 <= struct.unpack_from("<4i", raw, root_at)[0] <= 2
