@@ -31,6 +31,10 @@ _LEAST_CELLS = 4
 _LARGEST_CELLS = 2048
 _SPIKE_M = 1.0
 _OVERLAP_M2 = 1e-6
+# The ground of a building is what lies round it, so far out: under it no one has seen any.
+_RING_M = 3.0
+# What is lower is a car, a wall or a terrace.
+_LEAST_HEIGHT_M = 2.0
 _LAYERS = ("inside", "seen", "roof_top", "roof_sum", "roof_count")
 
 
@@ -86,10 +90,10 @@ def _manageable(polygon: Polygon, cell_m: float) -> Iterator[Polygon]:
 
 def _block(evidence: CloudEvidence, block: Polygon, least_m2: float) -> Iterator[Building]:
     cell_m = evidence.cell_m
-    window = window_of(evidence, block, 3)
+    window = window_of(evidence, block, 1 + int(np.ceil(_RING_M / cell_m)))
     layers = evidence.layers(_LAYERS, window)
     roof = np.where(layers["roof_count"] > 0, layers["roof_top"], np.nan)
-    ground = evidence.ground_m(window) - evidence.base_z_m
+    ground = _open_ground(evidence, window, layers)
     straight = regularize(block, cell_m).polygon
     labels = roof_parts(roof, cells_in(evidence, window, block), cell_m)
     grid = LabelGrid(
@@ -100,8 +104,25 @@ def _block(evidence: CloudEvidence, block: Polygon, least_m2: float) -> Iterator
     )
     least_part_m2 = max(LEAST_PART_M2, least_m2)
     for part in cut_block(straight, grid, main_directions(block, cell_m), least_part_m2):
-        if part.area >= least_m2:
-            yield _measured(part, cells_in(evidence, window, part), layers, ground, evidence)
+        one = _measured(part, cells_in(evidence, window, part), layers, ground, evidence)
+        low = one.height_med_m is not None and one.height_med_m < _LEAST_HEIGHT_M
+        if part.area >= least_m2 and not low:
+            yield one
+
+
+def _open_ground(
+    evidence: CloudEvidence, window: Window, layers: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Ground above `base_z_m` in cells without a roof, from the nearest such cell elsewhere; NaN where there is none."""
+    ground = evidence.ground_m(window) - evidence.base_z_m
+    near_roof = ndimage.binary_dilation(layers["roof_count"] > 0)
+    known = np.isfinite(ground) & ~near_roof
+    if not known.any():
+        known = np.isfinite(ground)
+    if not known.any():
+        return ground
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return ground[tuple(nearest)]
 
 
 def _measured(

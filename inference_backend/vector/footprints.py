@@ -18,8 +18,10 @@ _LEAST_WIDTH_M = 1.5
 _LEDGE_M = 1.25
 _LEDGE_STEP_M = 2.0
 _SMOOTH_CELLS = 0.8
-# Points' worth of a guess "no building" in every cell: what is far from any point is none.
+# Points' worth of a guess "no building" in every cell, and in cells with hardly a point around: the shadow beside a house
+# is no part of it.
 _NOTHING = 0.05
+_HARDLY_A_POINT = 0.6
 # Where cleaning changed a cell, it is moved to this side of the half, by so much.
 _MOVED = 0.35
 
@@ -45,7 +47,7 @@ def building_share(
     """
     above = ndimage.gaussian_filter(inside.astype(np.float32), _SMOOTH_CELLS)
     below = ndimage.gaussian_filter(seen.astype(np.float32), _SMOOTH_CELLS)
-    share = above / (below + _NOTHING)
+    share = above / (below + np.maximum(_NOTHING, _HARDLY_A_POINT - below))
     raw = share > HALF
     mask = _cleaned(raw & ~_ledges(roof_m, raw, cell_m), cell_m)
     moved = np.where(mask, HALF + _MOVED, HALF - _MOVED)
