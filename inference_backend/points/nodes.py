@@ -55,7 +55,6 @@ def node_batches(spill: Spill, writing: Writing, begin: float) -> Iterator[Batch
         while first < len(plan.keys) and plan.keys[first][0] < tile[0]:
             some = points[plan.order[plan.starts[first] : plan.starts[first + 1]]]
             above.setdefault(plan.keys[first], []).append(some)
-            done += len(some)
             first += 1
         for low, high in _groups(plan.starts, first):
             writing.cancel.check()
@@ -71,7 +70,8 @@ def node_batches(spill: Spill, writing: Writing, begin: float) -> Iterator[Batch
         writing.cancel.check()
         points = np.concatenate(above.pop(key))
         yield Batch(cube, [Node(key, len(points))], points)
-    writing.progress(1.0)
+        done += len(points)
+        writing.progress(begin + (1 - begin) * done / total)
 
 
 def _groups(starts: np.ndarray, first: int) -> Iterator[tuple[int, int]]:
