@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -38,10 +39,8 @@ class PcdPoints:
             with self.path.open("rb") as file:
                 file.seek(self.start)
                 for first in range(0, self.count, size):
-                    rows = np.loadtxt(
-                        file, np.float64, max_rows=min(size, self.count - first), ndmin=2
-                    )
-                    yield _unpacked(dict(zip(names, rows.T, strict=False)), self.dtype)
+                    rows = self._rows(file, min(size, self.count - first))
+                    yield _unpacked(dict(zip(names, rows.T, strict=True)), self.dtype)
             return
         if self.path.stat().st_size < self.start + self.count * self.dtype.itemsize:
             raise InvalidInput(f"'{self.path.name}' holds fewer than its {self.count} points.")
@@ -49,6 +48,17 @@ class PcdPoints:
         for first in range(0, self.count, size):
             part = points[first : first + size]
             yield _unpacked({name: np.ascontiguousarray(part[name]) for name in names}, self.dtype)
+
+    def _rows(self, file: BinaryIO, count: int) -> np.ndarray:
+        try:
+            rows = np.loadtxt(file, np.float64, max_rows=count, ndmin=2)
+        except ValueError as error:
+            raise InvalidInput(
+                f"'{self.path.name}' has a line that is no row of numbers.", str(error)
+            ) from error
+        if rows.shape != (count, len(self.dtype)):
+            raise InvalidInput(f"'{self.path.name}' holds fewer than its {self.count} points.")
+        return rows
 
 
 def open_pcd(path: Path) -> PcdPoints:
@@ -64,6 +74,8 @@ def open_pcd(path: Path) -> PcdPoints:
                     break
             start = file.tell()
         return _points(path, head, start)
+    except InvalidInput:
+        raise
     except OSError as error:
         raise InvalidInput(f"'{path}' cannot be read.", str(error)) from error
     except (LookupError, ValueError) as error:

@@ -133,7 +133,7 @@ def _count(
     with open_cloud(out) as answered:
         if answered.info.count != len(erased.truth):
             raise InvalidInput("the answer has other points than the cloud.")
-        view = View(name, answered.info.bounds_source) if look else None
+        view = View(name, answered.info.bounds_source, answered.info.count) if look else None
         for chunk in answered.chunks(cancel=cancel):
             truth = erased.truth[chunk.index]
             label = np.asarray(chunk.record["cityseg_label"], np.uint8)

@@ -35,16 +35,12 @@ class TextPoints:
         with self.path.open(encoding="utf-8-sig", errors="replace") as file:
             for _ in range(self.skip):
                 file.readline()
-            while True:
-                rows = self._rows(file, size)
+            while lines := [line for _, line in zip(range(size), file, strict=False)]:
+                rows = self._rows([line for line in lines if line.strip()])
                 if len(rows):
                     yield dict(zip(self.fields, rows.T, strict=False))
-                if len(rows) < size:
-                    return
 
-    def _rows(self, file, size: int) -> np.ndarray:  # noqa: ANN001 - any text stream
-        lines = [line for _, line in zip(range(size), file, strict=False)]
-        lines = [line for line in lines if line.strip()]
+    def _rows(self, lines: list[str]) -> np.ndarray:
         if not lines:
             return np.zeros((0, len(self.fields)))
         try:

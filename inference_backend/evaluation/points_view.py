@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 VIEW_PX = 320
+_POINTS_A_CELL = 3
 
 
 class View:
     """Gathers points chunk by chunk; `truth` uint16 and `label` uint8 (rows, columns), row 0 in the north."""
 
-    def __init__(self, name: str, bounds: Sequence[float]) -> None:
-        """`bounds` are minx miny minz maxx maxy maxz in the frame of the points."""
+    def __init__(self, name: str, bounds: Sequence[float], count: int) -> None:
+        """`bounds` are minx miny minz maxx maxy maxz in the frame of the `count` points."""
         self.name = name
         self._left, self._top = bounds[0], bounds[4]
         width, height = bounds[3] - bounds[0], bounds[4] - bounds[1]
-        self._cell = max(width, height) / VIEW_PX or 1.0
+        # Some points a cell: a sparse cloud is to look like a surface, too.
+        sparse = math.sqrt(_POINTS_A_CELL * width * height / max(count, 1))
+        self._cell = max(width / VIEW_PX, height / VIEW_PX, sparse) or 1.0
         shape = (int(height / self._cell) + 1, int(width / self._cell) + 1)
         self._z = np.full(shape, -np.inf)
         self.truth = np.zeros(shape, np.uint16)
