@@ -119,7 +119,7 @@ def _add_points_parser(protocols: argparse._SubParsersAction) -> None:
         "points",
         help="labelled point clouds: IoU of each class, mIoU, OA, along the label graph, ground filter errors",
         description="DIR is a folder of labelled clouds (LAS, LAZ, PLY, PCD, text) as a benchmark publishes it, or what "
-        "'cityseg train clouds' wrote. Labels are erased before the run. See docs/evaluation.md.",
+        "'cityseg train clouds' wrote. Labels are erased before the run. See docs/evaluation-points.md.",
     )
     parser.add_argument("dataset", type=Path, metavar="DIR")
     parser.add_argument(
