@@ -20,11 +20,13 @@ from inference_backend.classify_request import ClassifyJob, check_targets
 from inference_backend.classify_room import room_beside
 from inference_backend.classify_tiles import CloudModel, TilePass
 from inference_backend.classify_words import Place, Reading, read_words
+from inference_backend.cloud_vectors import Provenance
 from inference_backend.models.cityseg.label_graph import label_graph
 from inference_backend.points.cloud import PointCloud
 from inference_backend.points.labels import Labels
 from inference_backend.points.open import open_cloud
 from inference_backend.points.results import PointResults
+from inference_backend.points.targets import check_target, ept_folder, target_kind
 from inference_backend.points.write import WrittenCloud, write_cloud
 
 # Of the time of a run on two cores with the default model.
@@ -50,13 +52,15 @@ def run_classify_job(
     reading = read_words(job, label_graph(), place)
     cancel.check()
     with open_cloud(job.source, job.crs) as cloud:
+        out = ept_folder(Path(job.out))
+        check_target(out, target_kind(out), cloud)
         check_cloud(cloud)
         count = likely_count(cloud, job.extent)
         passes.tell(0.0, f"Loading {job.model}", force=True)
         model = model or _load(job)
         run = _Run(job, cloud, reading, model, passes, cancel)
         record_bytes = cloud.header.point_format.size
-        with room_beside(Path(job.out), cloud.info, record_bytes, count) as folder:
+        with room_beside(out, cloud.info, record_bytes, count) as folder:
             answer = run.through(folder)
     answer["seconds"] = round(time.perf_counter() - began, 3)
     passes.finish("Done")
@@ -98,11 +102,20 @@ class _Run:
             tiles.run(results, self._passes, products.evidence, job.threads)
             # Written points need the room of those read.
             shutil.rmtree(tiles_folder, ignore_errors=True)
-            self._passes.enter("products", "Drawing outlines" if job.vectors else "Classified")
-            made = products.make(self._model, self._cancel)
+            made = self._make(products)
             self._passes.enter("write", f"Writing {job.out}")
             written = self._write(results)
+            # Only now, so that a run that could not write its cloud leaves nothing else behind.
+            products.keep()
         return self._answer(gathered, tiles.tally, written, made)
+
+    def _make(self, products: Products) -> dict[str, Any]:
+        message = "Drawing outlines" if self._job.vectors else "Classified"
+        self._passes.enter("products", message)
+        provenance = Provenance(self._model.card.id, self._model.weights_id, self._job.source)
+        return products.make(
+            provenance, self._cancel, lambda share: self._passes.tell(share, message)
+        )
 
     def _write(self, results: PointResults) -> WrittenCloud:
         scheme = self._reading.scheme
@@ -121,15 +134,15 @@ class _Run:
         )
 
     def _answer(
-        self, gathered: Gathered, tally: Tally, written: WrittenCloud, made: dict[str, list[str]]
+        self, gathered: Gathered, tally: Tally, written: WrittenCloud, made: dict[str, Any]
     ) -> dict[str, Any]:
         scheme, model = self._reading.scheme, self._model
         warnings = [*self._cloud.info.warnings, *scheme.warnings, *gathered.warnings]
         warnings += getattr(written, "warnings", ())
         return {
             "source": self._job.source,
-            "out": str(written.path),
-            "kind": written_kind(Path(self._job.out)),
+            "out": str(written.path.absolute()),
+            "kind": target_kind(Path(self._job.out)),
             "count": written.count,
             "classes": tally.classes(),
             "placements": list(self._reading.told),
@@ -142,14 +155,6 @@ class _Run:
             "weights": model.weights_id,
             "device": model.device,
         }
-
-
-def written_kind(out: Path) -> str:
-    """las, laz, copc or ept."""
-    name = out.name.lower()
-    if name.endswith(".copc.laz"):
-        return "copc"
-    return name.rsplit(".", 1)[1] if name.endswith((".las", ".laz")) else "ept"
 
 
 def _load(job: ClassifyJob) -> CloudModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 from inference_backend.errors import InvalidInput
 from inference_backend.models.device import DEVICES
+from inference_backend.points.targets import ept_folder, target_kind
+from inference_backend.vector.cloud_layers import check_cloud_target
 from inference_backend.vector.write import TargetProblem, check_writable, files_of
 
 DEFAULT_MODEL = "default-3d"
@@ -19,8 +20,6 @@ DEFAULT_THRESHOLD = 0.5
 CLOUD_SUFFIXES = (".las", ".laz")
 _MOST_CLASSES = 60
 _TEXTS = ("source", "out", "crs", "vectors", "dtm", "hag", "device", "model")
-_VECTOR_SUFFIXES = (".gpkg", ".shp")
-_RASTER_SUFFIXES = (".tif", ".tiff")
 
 Extent = tuple[float, float, float, float]
 
@@ -125,13 +124,16 @@ def class_names(given: str | Iterable[Any]) -> tuple[str, ...]:
 def check_targets(job: ClassifyJob) -> None:
     """Raise TargetProblem, before anything is read, for what cannot be written or would replace what is read."""
     source = Path(job.source)
-    targets = {
-        name: Path(value)
-        for name in ("out", "vectors", "dtm", "hag")
-        if (value := getattr(job, name))
-    }
-    for name, target in targets.items():
-        _check_kind(name, target)
+    targets = {"out": ept_folder(Path(job.out))}
+    target_kind(targets["out"])
+    for name in ("dtm", "hag"):
+        if value := getattr(job, name):
+            targets[name] = Path(value)
+            _check_raster(targets[name])
+    if job.vectors:
+        targets["vectors"] = vector_file(job.vectors)
+        _check_vectors(Path(job.vectors))
+    for target in targets.values():
         if _lies_in(target, source):
             raise TargetProblem(
                 f"'{target}' is read by this job and would be lost; give the result another name."
@@ -139,33 +141,27 @@ def check_targets(job: ClassifyJob) -> None:
     _check_apart(targets)
 
 
-def _check_kind(name: str, target: Path) -> None:
-    suffix = target.suffix.lower()
-    if name in ("dtm", "hag"):
-        if suffix not in _RASTER_SUFFIXES:
-            raise TargetProblem(f"'{target.name}' has no known format; end its name with .tif.")
-        check_writable(target)
-    elif suffix in (*CLOUD_SUFFIXES, *_VECTOR_SUFFIXES):
-        if suffix not in (CLOUD_SUFFIXES if name == "out" else _VECTOR_SUFFIXES):
-            wanted = "a point cloud" if name == "out" else "outlines"
-            raise TargetProblem(f"'{target.name}' is no name for {wanted}; {_wanted(name)}.")
-        check_writable(target)
-    elif suffix and not target.is_dir():
-        raise TargetProblem(f"'{target.name}' has no known format; {_wanted(name)}.")
-    elif not target.absolute().parent.is_dir():
-        raise TargetProblem(
-            f"The folder '{target.absolute().parent}' does not exist; make it or choose another."
-        )
-    elif not os.access(target.absolute().parent, os.W_OK):
-        raise TargetProblem(
-            f"Nothing can be written in '{target.absolute().parent}'; choose another folder."
-        )
+def vector_file(given: str) -> Path:
+    """What to write outlines to: a file as it is named, in a folder Shapefiles named for it."""
+    path = Path(given)
+    return path if path.suffix and not path.is_dir() else path / f"{path.name or 'vectors'}.shp"
 
 
-def _wanted(name: str) -> str:
-    if name == "out":
-        return "use .las, .laz, .copc.laz, or a folder's name for EPT"
-    return "use .gpkg, .shp, or a folder's name"
+def _check_raster(target: Path) -> None:
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        raise TargetProblem(f"'{target.name}' has no known format; end its name with .tif.")
+    check_writable(target)
+
+
+def _check_vectors(given: Path) -> None:
+    file = vector_file(str(given))
+    if file.suffix.lower() in CLOUD_SUFFIXES:
+        raise TargetProblem(f"'{given.name}' is no name for outlines; use .gpkg, .shp or a folder.")
+    if file.parent.is_dir():
+        check_cloud_target(file)
+    else:
+        # The folder of a folder: of a name that is not there yet.
+        check_writable(file.parent)
 
 
 def _check_apart(targets: Mapping[str, Path]) -> None:

@@ -12,7 +12,7 @@ from inference_backend.models.base import ModelCard
 from inference_backend.models.cityseg.classes import ClassSet
 from inference_backend.points.blocks import BlockPoints
 
-LOW_M, FLAT_M, CELL_M = 0.5, 0.25, 2.0
+LOW_M, FLAT_M, CELL_M = 0.5, 0.6, 2.0
 SURE = 0.9
 
 
