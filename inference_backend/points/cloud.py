@@ -115,6 +115,11 @@ class PointCloud(ABC):
         self.info, self.header = info, header
         self._running: list[Generator[Chunk, None, None]] = []
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read and must not be written: the file, the folder of an EPT, a list and the files on it."""
+        return (self.info.path,)
+
     @abstractmethod
     def pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
         """All points in the input's order, at most `most` at once; with bounds, what cannot be inside may be left out."""

@@ -46,7 +46,7 @@ def ept_folder(target: Path) -> Path:
 
 def check_target(target: Path, kind: str, cloud: PointCloud) -> None:
     """Raise TargetProblem where nothing can be written at `target`, or where something would be lost."""
-    if any(_touches(target, kind, source) for source in source_files(cloud)):
+    if any(_touches(target, kind, source) for source in cloud.files):
         raise TargetProblem(
             f"'{target}' is what is read, and would be lost; give the result another name."
         )
@@ -63,12 +63,6 @@ def check_target(target: Path, kind: str, cloud: PointCloud) -> None:
         _check_folder(target)
     elif target.exists() or target.is_symlink():
         raise TargetProblem(f"'{target}' is no folder; an EPT needs the name of a folder.")
-
-
-def source_files(cloud: PointCloud) -> tuple[Path, ...]:
-    """All files that the cloud is read from; of an EPT its folder."""
-    files = getattr(cloud, "files", ())
-    return (cloud.info.path, *map(Path, files))
 
 
 def check_space(

@@ -47,6 +47,11 @@ class VpcCloud(PointCloud):
         self._parts = parts
         self._recasts = [Recast(part.header, header) for part in parts]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The list and the files on it."""
+        return (self.info.path, *(file for part in self._parts for file in part.files))
+
     def pieces(self, most: int, bounds_source: Bounds2D | None) -> Iterator[Piece]:
         start = 0
         for part, recast in zip(self._parts, self._recasts, strict=True):
