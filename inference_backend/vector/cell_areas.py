@@ -16,7 +16,7 @@ from inference_backend.vector.seams import SeamMerger
 
 _STRIP_ROWS = 2 * PANEL_CELLS
 _BAND_COLS = 8 * PANEL_CELLS
-# SeamMerger calls what lies at such a grid's lower edge the top; nothing here depends on it.
+_CARRIED_CELLS = 32
 _THRESHOLD = 0.5
 
 Field = Callable[[Window], np.ndarray]
@@ -41,7 +41,7 @@ def cell_areas(
         return
     row0 = min(window.row for window in occupied)
     row1 = max(window.row + window.rows for window in occupied)
-    taken = {(window.row // _STRIP_ROWS, window.col // _BAND_COLS) for window in occupied}
+    panels = {(window.row // PANEL_CELLS, window.col // PANEL_CELLS) for window in occupied}
     for col in range(0, evidence.cols, _BAND_COLS):
         cols = min(_BAND_COLS, evidence.cols - col)
         shares = col + cols < evidence.cols
@@ -49,13 +49,20 @@ def cell_areas(
         for row in range(row0 // _STRIP_ROWS * _STRIP_ROWS, row1, _STRIP_ROWS):
             cancel.check()
             window = Window(row, col, min(_STRIP_ROWS, evidence.rows - row), cols + shares)
-            places = {(row // _STRIP_ROWS, (col + reach) // _BAND_COLS) for reach in (0, cols)}
             values = np.zeros((window.rows, window.cols), np.float32)
-            if places & taken:
+            if not panels.isdisjoint(_panels_near(window)):
                 values = field(window)
             yield from _polygons(evidence, merger.add(values, row, [values]), least_m2)
         yield from _polygons(evidence, merger.end_panel(), least_m2)
     yield from _polygons(evidence, merger.finish(), least_m2)
+
+
+def _panels_near(window: Window) -> Iterator[tuple[int, int]]:
+    """Panels in the window and a little round it: smoothing carries what they hold across their edge."""
+    near = window.grown(_CARRIED_CELLS)
+    for row in range(near.row // PANEL_CELLS, (near.row + near.rows - 1) // PANEL_CELLS + 1):
+        for col in range(near.col // PANEL_CELLS, (near.col + near.cols - 1) // PANEL_CELLS + 1):
+            yield row, col
 
 
 def _polygons(evidence: CloudEvidence, areas: list, least_m2: float) -> Iterator[CellArea]:

@@ -26,6 +26,8 @@ _FLAT_SINE = 0.26
 _SPIKE_CELLS = 6.0
 # Parallel walls nearer than this are one wall's two measurements.
 _STEP_CELLS = 0.5
+# Hardly any wall is square to it: one corner only lies furthest out.
+_ODD_DIRECTION = np.array([0.83, 0.557])
 _PARALLEL_SINE = 0.05
 
 
@@ -41,7 +43,7 @@ class Outline:
     @classmethod
     def of(cls, line: LineString, cell_m: float) -> Outline:
         """A ring, or a line that ends, with vertices no further apart than a cell, and the stretches to begin with."""
-        rough = shapely.get_coordinates(shapely.simplify(line, 0.3 * cell_m))
+        rough = shapely.get_coordinates(shapely.simplify(_from_corner(line), 0.3 * cell_m))
         xy, starts = [], []
         for one, other in zip(rough, rough[1:]):
             count = max(1, math.ceil(float(np.hypot(*(other - one))) / cell_m))
@@ -60,6 +62,17 @@ class Outline:
         if end > n:
             total = total + self.moments[end - n]
         return tuple(total.tolist())
+
+
+def _from_corner(line: LineString) -> LineString:
+    """A ring counter-clockwise from a corner of its hull: where it happened to start, no wall should show."""
+    xy = shapely.get_coordinates(line)
+    if not (xy[0] == xy[-1]).all():
+        return line
+    ring = xy[:-1] if shapely.is_ccw(line) else xy[-2::-1]
+    first = int(np.argmax(ring @ _ODD_DIRECTION))
+    ring = np.roll(ring, -first, axis=0)
+    return LineString(np.concatenate([ring, ring[:1]]))
 
 
 def _running(points: np.ndarray) -> np.ndarray:
