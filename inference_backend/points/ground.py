@@ -18,10 +18,14 @@ from inference_backend.points.ground_cells import (
     fill_low,
     fill_smooth,
     low_outliers,
+    repeat,
 )
 from inference_backend.points.ground_trend import pool_lowest, trend
 from inference_backend.points.plateaus import raised_plateaus
 from inference_backend.points.surface import sample
+
+# Wider windows are opened in cells twice as large: a sixteenth of the work, and their thresholds are metres.
+WIDEST_KERNEL = 7
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,13 @@ class GroundRules:
     """Parameters of the filter, in metres and metres a metre."""
 
     slope: float = 0.15
-    step_m: float = 0.0
-    window_m: float = 20.0
+    step_m: float = 0.1
+    window_m: float = 30.0
     below_m: float = 0.5
-    above_m: float = 0.25
+    above_m: float = 0.2
     slope_share: float = 0.5
     # Gaps are taken to be as low as the lowest cell within so far: water, and what lies beyond the border.
-    gap_m: float = 10.0
+    gap_m: float = 6.0
     # In thin clouds: how far above the ground of coarse cells a fine one may lie and be ground.
     lay_m: float = 0.5
 
@@ -118,17 +122,21 @@ def _objects(left: np.ndarray, cell_m: float, rules: GroundRules) -> np.ndarray:
     """bool (rows, cols): what openings with windows up to `window_m` lower by more than the slope allows."""
     radius = max(1, round(rules.window_m / cell_m))
     padded = np.pad(left, radius, constant_values=np.nan)
-    filled = last = fill_low(padded, max(1, round(rules.gap_m / cell_m)))
-    found = np.zeros(last.shape, bool)
+    filled = fill_low(padded, max(1, round(rules.gap_m / cell_m)))
+    found = np.zeros(filled.shape, bool)
+    last, step = filled, 1
     for reach in _reaches(radius):
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        if reach > WIDEST_KERNEL * step:
+            last, step = pool_lowest(last, 2), step * 2
+        wide = max(1, round(reach / step))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * wide + 1))
         opened = cv2.morphologyEx(last, cv2.MORPH_OPEN, kernel)
-        found |= last - opened > rules.step_m + rules.slope * reach * cell_m
+        lowered = last - opened > rules.step_m + rules.slope * reach * cell_m
+        found |= repeat(lowered, step, found.shape)
         last = opened
-    inner = (slice(radius, -radius),) * 2
-    bare = np.where(found, last, filled)
+    bare = np.where(found, repeat(last, step, found.shape), filled)
     found |= raised_plateaus(filled, bare, np.isfinite(padded), cell_m)
-    return found[inner]
+    return found[radius:-radius, radius:-radius]
 
 
 def _reaches(radius: int) -> list[int]:

@@ -56,6 +56,13 @@ def low_outliers(low: np.ndarray, cell_m: float) -> np.ndarray:
     return low < fine
 
 
+def repeat(values: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
+    """Coarse cells as step x step fine ones, cut to `shape`."""
+    if step == 1:
+        return values
+    return values.repeat(step, axis=0).repeat(step, axis=1)[: shape[0], : shape[1]]
+
+
 def fill_low(values: np.ndarray, reach: int) -> np.ndarray:
     """Values (rows, cols) with NaN filled: by the nearest value in narrow gaps, by low ones in wide gaps and outside.
 

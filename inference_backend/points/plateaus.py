@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -27,7 +28,7 @@ def raised_plateaus(
     `surface` and `opened` are filled heights, before and after small objects were taken away; `known` says which cells
     were measured.
     """
-    span = ndimage.maximum_filter(opened, 3) - ndimage.minimum_filter(opened, 3)
+    span = cv2.morphologyEx(opened, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     pieces, number = ndimage.label(span < EVEN_M)
     sizes = np.bincount(pieces.ravel(), minlength=number + 1) * cell_m**2
     wanted = (sizes >= SMALLEST_M2) & (sizes <= LARGEST_M2)
@@ -41,9 +42,18 @@ def raised_plateaus(
     raised &= (down >= DOWN_OF_ALL * total) & (up <= UP_OF_ALL * total)
     found = raised[pieces]
     # The rim of a piece was left out of it as uneven.
-    rim = ndimage.binary_dilation(found, iterations=2) & ~found
-    heights = ndimage.grey_dilation(np.where(found, surface, -np.inf), size=5)
-    return found | (rim & (surface > heights - STEP_M / 2))
+    heights = np.where(found, surface, -np.inf).astype(np.float32)
+    heights = cv2.dilate(heights, np.ones((5, 5), np.uint8))
+    return found | (np.isfinite(heights) & (surface > heights - STEP_M / 2))
+
+
+def _rim(pieces: np.ndarray) -> np.ndarray:
+    """bool (rows, cols): cells of pieces with another label, or the border, beside them."""
+    padded = np.pad(pieces, 1, constant_values=-1)
+    same = np.ones(pieces.shape, bool)
+    for beside in (padded[2:, 1:-1], padded[:-2, 1:-1], padded[1:-1, 2:], padded[1:-1, :-2]):
+        same &= beside == pieces
+    return (pieces > 0) & ~same
 
 
 def _edges(
@@ -52,7 +62,7 @@ def _edges(
     """Cells of each piece's edge (number + 1,) beyond which it goes down, up, on a level, or to where nothing is known."""
     rows, cols = pieces.shape
     counts = {kind: np.zeros(number + 1) for kind in ("down", "up", "level", "open")}
-    row, col = np.nonzero(pieces)
+    row, col = np.nonzero(_rim(pieces))
     own, height = pieces[row, col], heights[row, col]
     for step_row, step_col in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         near_row, near_col = row + step_row, col + step_col
