@@ -27,8 +27,9 @@ _LAS_KINDS = ("las", "laz", "copc")
 _PROJECTION = b"LASF_Projection"
 _GEO_KEYS, _GEO_DOUBLES, _GEO_TEXT = 34735, 34736, 34737
 _OURS = (USER_ID.encode(), RECORD_ID)
-# Compression, COPC's own, ours of an earlier run, and QGIS's statistics of classes that are no longer so.
-_NEVER = {LASZIP, (b"copc", 1), (b"copc", 1000), _OURS, (b"qgis", 0), EXTRA_BYTES}
+_COPC = b"copc"
+# Besides COPC's: compression, ours of an earlier run, and QGIS's statistics of classes that are no longer so.
+_NEVER = {LASZIP, _OURS, (b"qgis", 0), EXTRA_BYTES}
 # LAStools' index of point numbers: right only while all points keep their places.
 _INDEX = (b"LAStools", 30)
 # GeoTIFF 1.1: model type "projected", and the keys that hold EPSG codes.
@@ -53,8 +54,8 @@ def kept_records(
     vlrs, evlrs = source_records(cloud)
     fields = extra_fields(cloud, vlrs)
     never = _NEVER if all_in_place else _NEVER | {_INDEX}
-    vlrs = [one for one in vlrs if one.key not in never]
-    evlrs = [one for one in evlrs if one.key not in never]
+    vlrs = [one for one in vlrs if one.key not in never and one.user_id != _COPC]
+    evlrs = [one for one in evlrs if one.key not in never and one.user_id != _COPC]
     wkt_bit = bool(cloud.header.global_encoding.value & WKT_BIT)
     vlrs, evlrs, wkt_bit = _with_crs(cloud, vlrs, evlrs, minor, point_format, wkt_bit)
     theirs = [field for field in fields if field.name not in OURS]
