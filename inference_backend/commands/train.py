@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from inference_backend.commands.train_cityseg import add_cityseg_parser
 from inference_backend.commands.train_clouds import add_clouds_parser
 from inference_backend.commands.train_data import add_data_parser
 
@@ -35,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     interactive.set_defaults(run=_run_interactive)
     _add_unigeoseg(kinds)
+    add_cityseg_parser(kinds)
     add_data_parser(kinds)
     add_clouds_parser(kinds)
     curves = kinds.add_parser("curves", help="draw the log of a run as a picture")
@@ -83,14 +85,14 @@ def _run_interactive(args: argparse.Namespace) -> int:
 
     plan = DataPlan(args.data, args.crop_px, args.images, args.prompts)
     trainer = Trainer(args.out, plan, Recipe(minutes=args.minutes, lr=args.lr), args.device)
-    _stoppable(trainer)
+    stoppable(trainer)
     trainer.run(lambda line: sys.stdout.write(line + "\n"))
     if args.export:
         save_weights(args.export, trainer.net.config, trainer.average, trainer.step)
     return 0
 
 
-def _stoppable(trainer: object) -> None:
+def stoppable(trainer: object) -> None:
     """A stopped run saves before it ends, and goes on from there."""
 
     def stop(number: int, frame: object) -> None:
@@ -126,7 +128,7 @@ def _run_unigeoseg(args: argparse.Namespace) -> int:
     plan = DataPlan(args.data, args.crop_px, args.images)
     recipe = Recipe(minutes=minutes, lr=args.lr)
     trainer = UniGeoSegTrainer(args.out, plan, text, recipe, args.device, start)
-    _stoppable(trainer)
+    stoppable(trainer)
     trainer.run(say)
     if args.export:
         save_weights(args.export, trainer.net.config, trainer.average, trainer.step)

@@ -55,7 +55,7 @@ def test_the_default_ships():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(InvalidInput, match="sam-vit-x.*default-2d, sam-vit-b"):
+    with pytest.raises(InvalidInput, match="sam-vit-x.*default-2d, default-3d, sam-vit-b"):
         entry("sam-vit-x")
 
 

@@ -93,16 +93,30 @@ class CitySegModel:
         voxels = voxelise(block, grid_m)
         if cancel is not None:
             cancel.check()
+        embedding = self.embed_voxels(VoxelBatch.of([voxels], self.device))
         with torch.inference_mode():
-            embedding = self._net(VoxelBatch.of([voxels], self.device))
-            scale = self._net.temperature / self.calibration.temperature
+            scale = self.sharpness / self.calibration.temperature
             scores = embedding @ (prototypes.vectors.T * scale) - prototypes.cost
             probability = leaf_log(scores, prototypes.hierarchy).exp_()
             answer = probability.to(torch.float16).cpu().numpy()
         return answer[voxels.inverse]
 
+    def embed_voxels(self, batch: VoxelBatch) -> torch.Tensor:
+        """Unit embeddings (V, embedding) of the voxels of some blocks."""
+        with torch.inference_mode():
+            return self._net(batch)
+
+    @property
+    def sharpness(self) -> float:
+        """What the cosine of an embedding and a prototype is multiplied with."""
+        return float(self._net.temperature.detach())
+
+    def rows_of(self, classes: ClassSet) -> GraphRows:
+        """The part of the label graph that a set of classes needs."""
+        return graph_of(self._graph, classes.columns)
+
     def _prototypes(self, classes: ClassSet) -> Prototypes:
-        rows = graph_of(self._graph, classes.columns)
+        rows = self.rows_of(classes)
         text = node_text().mean
         texts = [text[row] if row >= 0 else self._words(name) for name, row in rows.nodes]
         measures = [

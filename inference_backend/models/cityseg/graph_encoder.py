@@ -106,14 +106,22 @@ class GraphEncoder(nn.Module):
     def forward(
         self, text: Tensor, measures: Tensor, relations: Tensor, edge_drop: float = 0.0
     ) -> Tensor:
-        """Unit prototypes (nodes, width). `edge_drop` forgets a share of the edges while training."""
+        """Unit prototypes (nodes, width). `edge_drop` forgets a share of the edges while training.
+
+        A prototype is what sets a node apart from its siblings: their mean is taken off before it gets its unit length. A
+        choice among siblings rests on these differences alone, and names of classes are far too alike without (measured
+        after 1,000 steps: cosines of 0.9 to 0.99 between "building", "vegetation" and "vehicle", and no roof told from a tree).
+        """
+        family = relations[2] | torch.eye(len(text), dtype=torch.bool, device=text.device)
         words = self.text((text - self.text_mean) @ self.text_axes)
         h = words + self.measures(measures)
         if edge_drop > 0:
             relations = relations & (torch.rand(relations.shape, device=h.device) >= edge_drop)
         for layer in self.layers:
             h = layer(h, relations)
-        return F.normalize(self.direct(F.relu(words)) + self.out(h), dim=1)
+        raw = self.direct(F.relu(words)) + self.out(h)
+        share = family / family.sum(1, keepdim=True)
+        return F.normalize(raw - share @ raw, dim=1)
 
 
 class _GraphLayer(nn.Module):

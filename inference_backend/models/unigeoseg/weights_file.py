@@ -1,4 +1,4 @@
-"""The shipped weights: safetensors in fp16, with the configuration and the training step in the header."""
+"""The shipped weights: safetensors in eight bits, with the configuration and the training step in the header."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from inference_backend.errors import ModelProblem
+from inference_backend.models.packed_weights import packed, unpacked
 from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
 
-FORMATS = ("cityseg-unigeoseg-2", "cityseg-unigeoseg-interactive-1")
-"""What is written, then what is read as well: the first format had no words."""
+FORMATS = ("cityseg-unigeoseg-3", "cityseg-unigeoseg-2", "cityseg-unigeoseg-interactive-1")
+"""What is written, then what is read as well: fp16 throughout; and before that without words."""
 
 
 def save_weights(
     path: Path, config: NetworkConfig, state: dict[str, torch.Tensor], step: int
 ) -> None:
-    """Write `state` as fp16; temporary name first, so that no reader meets half a file."""
-    tensors = {
-        k: v.detach().cpu().half().contiguous()
-        for k, v in state.items()
-        if not k.endswith("num_batches_tracked")
-    }
+    """Write `state` in eight bits; temporary name first, so that no reader meets half a file."""
+    tensors = packed({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")})
     header = {"format": FORMATS[0], "config": json.dumps(config.as_dict()), "step": str(step)}
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +35,7 @@ def load_network(path: Path) -> UniGeoSegNet:
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            state = unpacked({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise ModelProblem(
             f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.",

@@ -1,0 +1,253 @@
+"""Blocks to train the cloud network on: stored clouds, turned, thinned, disturbed, cut, and made to voxels with their labels.
+
+Ground, ranks and surroundings are learned of each disturbed cloud by the same code as in use, so that the network sees the
+same errors of the ground filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from inference_backend.models.cityseg.label_graph import label_graph
+from inference_backend.models.cityseg.voxels import Voxels, voxelise
+from inference_backend.points.blocks import BlockPoints, RawPoints, Surroundings, make_block, survey
+from inference_backend.points.density import GRIDS_M, grid_for
+from inference_backend.training.cloud_store import StoredCloud, label_table
+
+_MOST_POINTS = 700_000
+_LEAST_BLOCK = 400
+_BLOCKS_A_CLOUD = 4
+_SHUFFLE = 24
+SIDE_OF_GRID = 112.0
+"""Metres of a training block for each metre of its grid: about 20,000 voxels a block in towns."""
+
+
+@dataclass(frozen=True)
+class CloudPlan:
+    """What is trained on. `folder` has the stored clouds; `skip` are surveys left out; `real_share` of the clouds are real."""
+
+    folder: Path
+    skip: tuple[str, ...] = ("amsterdam",)
+    real_share: float = 0.35
+    blocks: int = 4
+    workers: int = 1
+
+
+@dataclass
+class CloudSample:
+    """A block: its voxels and the row of the label table of each, int64 (V,); 0 where nothing is known."""
+
+    voxels: Voxels
+    rows: np.ndarray
+    real: bool
+
+
+def seen_leaves() -> np.ndarray:
+    """bool (leaves,): those that training may name."""
+    return np.array([not label_graph().node(name).hidden for name in label_graph().leaves])
+
+
+class CloudSource:
+    """Draws samples without end."""
+
+    def __init__(self, plan: CloudPlan, table: dict[str, np.ndarray], seed: int) -> None:
+        self.plan, self.table, self.rng = plan, table, np.random.default_rng(seed)
+
+    def __iter__(self) -> Iterator[CloudSample]:
+        waiting: list[CloudSample] = []
+        while True:
+            while len(waiting) < _SHUFFLE:
+                waiting += self.blocks_of(StoredCloud.load(self._path()))
+            yield waiting.pop(int(self.rng.integers(len(waiting))))
+
+    def _path(self) -> Path:
+        # Listed anew each time: clouds are still being simulated while training begins.
+        real = [
+            path
+            for path in sorted(self.plan.folder.glob("real-*.npz"))
+            if path.name.split("-")[1] not in self.plan.skip
+        ]
+        made = sorted(self.plan.folder.glob("city-*.npz"))
+        if not made or (real and self.rng.random() < self.plan.real_share):
+            # Surveys by turns, so that the one with the most pieces does not rule.
+            surveys = sorted({path.name.split("-")[1] for path in real})
+            survey_name = surveys[self.rng.integers(len(surveys))]
+            real = [path for path in real if path.name.split("-")[1] == survey_name]
+            return real[self.rng.integers(len(real))]
+        return made[self.rng.integers(len(made))]
+
+    def blocks_of(self, cloud: StoredCloud) -> list[CloudSample]:
+        """Up to four blocks of one disturbed copy of a cloud."""
+        real = cloud.profile != "generated"
+        rows = self.table[cloud.profile][cloud.label]
+        points, rows = disturbed(cloud, rows, self.rng)
+        if len(points.index) < _LEAST_BLOCK:
+            return []
+        around = survey(points)
+        found = []
+        for core in self._cores(points):
+            inside = (
+                (points.x >= core[0])
+                & (points.x < core[2])
+                & (points.y >= core[1])
+                & (points.y < core[3])
+            )
+            if inside.sum() >= _LEAST_BLOCK:
+                found.append(self._sample(_cut(points, inside), rows[inside], around, core, real))
+        return found
+
+    def _cores(self, points: RawPoints) -> list[tuple[float, float, float, float]]:
+        low = np.array([points.x.min(), points.y.min()])
+        size = np.array([np.ptp(points.x), np.ptp(points.y)])
+        grid = grid_for(_density(points, size))
+        side = float(np.clip(SIDE_OF_GRID * grid, 36, 128))
+        cores = []
+        for _ in range(_BLOCKS_A_CLOUD):
+            x, y = low + self.rng.uniform(0, 1, 2) * np.maximum(size - side, 0)
+            cores.append((float(x), float(y), float(x + side), float(y + side)))
+        return cores
+
+    def _sample(
+        self,
+        points: RawPoints,
+        rows: np.ndarray,
+        around: Surroundings,
+        core: tuple[float, float, float, float],
+        real: bool,
+    ) -> CloudSample:
+        rng = self.rng
+        block = disturbed_block(make_block(points, around, core, 0.0, rgb_full=255.0), rng)
+        grid = grid_for(_density(points, np.array([block.side_m, block.side_m])))
+        if rng.random() < 0.25:
+            place = GRIDS_M.index(grid) + rng.integers(-1, 2)
+            grid = GRIDS_M[int(np.clip(place, 0, len(GRIDS_M) - 1))]
+        voxels = voxelise(block, grid)
+        return CloudSample(voxels, majority(rows, voxels.inverse, len(voxels.features)), real)
+
+
+def majority(rows: np.ndarray, inverse: np.ndarray, count: int) -> np.ndarray:
+    """The most frequent label row of each voxel's points; one that is known before one that is not."""
+    names, code = np.unique(rows, return_inverse=True)
+    votes = np.bincount(inverse * len(names) + code, minlength=count * len(names))
+    votes = votes.reshape(count, len(names)).astype(np.float32)
+    votes[:, names == 0] *= 0.1
+    return names[votes.argmax(1)]
+
+
+def disturbed(
+    cloud: StoredCloud, rows: np.ndarray, rng: np.random.Generator
+) -> tuple[RawPoints, np.ndarray]:
+    """A copy that is turned, flipped, scaled, thinned and noisy; returns may be lost as a photogrammetric cloud has none."""
+    keep = np.arange(len(cloud))
+    share = rng.choice([1.0, 1.0, 0.5, 0.25, 0.1])
+    share = min(share, _MOST_POINTS / len(keep))
+    if len(keep) * share < 4 * _LEAST_BLOCK:
+        share = 1.0
+    if share < 1:
+        keep = np.flatnonzero(_thinned(cloud, share, rng))
+    if rng.random() < 0.06:
+        keep = keep[cloud.return_number[keep] <= 1]
+    xyz = cloud.xyz[keep]
+    angle = rng.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if rng.random() < 0.5:
+        turn[:, 0] *= -1
+    xy = xyz[:, :2] @ turn.T * rng.uniform(0.92, 1.08)
+    z = xyz[:, 2] * rng.uniform(0.92, 1.08)
+    jitter = rng.choice([0.0, 0.01, 0.02, 0.05])
+    if jitter:
+        xy = xy + rng.normal(0, jitter, xy.shape)
+        z = z + rng.normal(0, jitter, z.shape)
+    returns, of = cloud.return_number[keep], cloud.number_of_returns[keep]
+    if rng.random() < 0.15:
+        returns, of = np.ones_like(returns), np.ones_like(of)
+    intensity = cloud.intensity[keep].astype(np.float64)
+    if rng.random() < 0.3:
+        intensity[:] = 0
+    else:
+        intensity *= np.exp(rng.normal(0, 0.15, len(intensity)))
+    colour = None
+    if cloud.rgb is not None and rng.random() < 0.4:
+        gain = rng.uniform(0.75, 1.25, 3)
+        colour = np.clip(cloud.rgb[keep] * gain, 0, 255).astype(np.uint16)
+    points = RawPoints(
+        np.arange(len(keep)),
+        xy[:, 0],
+        xy[:, 1],
+        z,
+        np.clip(intensity, 0, 65_535).astype(np.uint16),
+        returns,
+        of,
+        colour,
+    )
+    return points, rows[keep]
+
+
+def _thinned(cloud: StoredCloud, share: float, rng: np.random.Generator) -> np.ndarray:
+    """By chance, or by whole lines of the scanner, which thins along one direction."""
+    if rng.random() < 0.6:
+        return rng.random(len(cloud)) < share
+    angle, gap = rng.uniform(0, np.pi), rng.uniform(0.4, 1.5)
+    along = cloud.xyz[:, 0] * np.cos(angle) + cloud.xyz[:, 1] * np.sin(angle)
+    return (along / gap) % 1.0 < share
+
+
+def disturbed_block(block: BlockPoints, rng: np.random.Generator) -> BlockPoints:
+    """Heights above ground off by a little, tilted, or wrong; surroundings unknown: the network must not lean on them blindly."""
+    hag = block.hag_m
+    if rng.random() < 0.5:
+        hag = hag + np.float32(rng.normal(0, 0.12))
+    if rng.random() < 0.15:
+        tilt = rng.normal(0, 0.012, 2).astype(np.float32)
+        hag = hag + (block.xyz_m[:, :2] - block.side_m / 2) @ tilt
+    context = block.context
+    if rng.random() < 0.3:
+        context = np.zeros_like(context)
+    return replace(block, hag_m=hag.astype(np.float32), context=context)
+
+
+def _cut(points: RawPoints, inside: np.ndarray) -> RawPoints:
+    values = {
+        name: None if value is None else value[inside] for name, value in vars(points).items()
+    }
+    return RawPoints(**values)
+
+
+def _density(points: RawPoints, size_m: np.ndarray) -> float:
+    """First returns a m2 of covered cells of 4 m."""
+    cells = np.floor(np.stack([points.x, points.y], 1) / 4).astype(np.int64)
+    covered = len(np.unique(cells[:, 0] * 1_000_003 + cells[:, 1]))
+    covered = min(covered, max(int(size_m.prod() / 16), 1))
+    return float((points.return_number <= 1).sum()) / (16 * max(covered, 1))
+
+
+class _Stream(IterableDataset):
+    def __init__(self, plan: CloudPlan, table: dict[str, np.ndarray]) -> None:
+        self.plan, self.table = plan, table
+
+    def __iter__(self) -> Iterator[list[CloudSample]]:
+        torch.set_num_threads(1)
+        seed = np.random.SeedSequence().entropy % 2**32
+        source = iter(CloudSource(self.plan, self.table, int(seed)))
+        while True:
+            yield [next(source) for _ in range(self.plan.blocks)]
+
+
+def cloud_batches(plan: CloudPlan, table: dict[str, np.ndarray]) -> Iterator[list[CloudSample]]:
+    """Lists of samples, made ahead in processes of their own."""
+    loader = DataLoader(
+        _Stream(plan, table), batch_size=None, num_workers=plan.workers, prefetch_factor=4
+    )
+    return iter(loader)
+
+
+def training_table() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The label sets of all profiles that are trained on, over the seen leaves; see `cloud_store.label_table`."""
+    names = ["generated", "montpellier", "lastools", "ign_lidar_hd", "ahn3"]
+    return label_table(names, seen_leaves())
