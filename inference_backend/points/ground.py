@@ -127,7 +127,12 @@ def _objects(left: np.ndarray, cell_m: float, rules: GroundRules) -> np.ndarray:
     last, step = filled, 1
     for reach in _reaches(radius):
         if reach > WIDEST_KERNEL * step:
-            last, step = pool_lowest(last, 2), step * 2
+            pooled = pool_lowest(last, 2)
+            # What only the larger cells take away is taken away all the same: the rim of a roof beside its feet.
+            under = repeat(pooled, 2, last.shape)
+            rim = last - under > rules.step_m + rules.slope * reach * cell_m
+            found |= repeat(rim, step, found.shape)
+            last, step = pooled, step * 2
         wide = max(1, round(reach / step))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * wide + 1))
         opened = cv2.morphologyEx(last, cv2.MORPH_OPEN, kernel)
