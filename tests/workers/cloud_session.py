@@ -28,9 +28,9 @@ PYTHON = Path(os.environ.get("CITYSEG_PYTHON", ROOT / ".venv" / "bin" / "python"
 
 
 def make_python(folder: Path) -> Path:
-    """An executable that stands for the backend's Python and starts `cloud_backend`."""
+    """An executable that stands for the backend's Python and starts `gated_cloud_backend`."""
     script = folder / "cloud-python"
-    backend = Path(__file__).with_name("cloud_backend.py")
+    backend = Path(__file__).with_name("gated_cloud_backend.py")
     script.write_text(f'#!/bin/sh\nexec "{PYTHON}" -I -X utf8 -u "{backend}" "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     return script
