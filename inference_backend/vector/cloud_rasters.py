@@ -18,7 +18,7 @@ KINDS = ("building", "tree", "water", "road", "wire")
 
 # Layer and what a cell has that no point fell in.
 _LAYERS: Mapping[str, float] = {
-    "inside": 0.0,  # sum of the building probability of points that may be roof
+    "inside": 0.0,  # sum of the building probability of points that are roof rather than not
     "seen": 0.0,  # weight of all points that speak for or against a building
     "roof_top": -np.inf,
     "roof_sum": 0.0,
@@ -37,10 +37,9 @@ _NUMBERS = {name: number for number, name in enumerate(_LAYERS)}
 _CELLS_M = (0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
 # A cell then holds about three points: enough that few inside a roof are empty.
 _CELL_TIMES_ROOT_DENSITY = 1.8
-# Lower points are roof only where they are surely building.
 _ROOF_M = 2.0
 # A tree or a crane above a roof hides it and says little against it.
-_HIDING_WEIGHT = 0.3
+_HIDING_WEIGHT = 0.1
 # Points this near to the ground show what it is covered with.
 _NEAR_GROUND_M = 1.5
 _SURE = 0.5
@@ -217,7 +216,7 @@ def _contributions(
         high = hag > _ROOF_M
         # Under a wide roof the ground filter may fail and call it ground: what is surely building counts at any height.
         roof = building > _SURE
-        sums["inside"] = np.where(high | roof, building, 0.0)
+        sums["inside"] = np.where(roof, building, 0.0)
         against = np.where(high, _HIDING_WEIGHT, 1.0) * (1.0 - building)
         sums["seen"] = sums["inside"] + against
         sums["roof_count"] = roof.astype(np.float64)

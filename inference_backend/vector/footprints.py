@@ -54,10 +54,28 @@ def building_share(
     return np.where(mask != raw, moved, share).astype(np.float32)
 
 
+def without_outliers(height_m: np.ndarray) -> np.ndarray:
+    """Heights (rows, cols) with gaps (NaN) filled from the nearest cell, and single cells that stick out levelled."""
+    known = np.isfinite(height_m)
+    if not known.any():
+        return np.zeros(height_m.shape, np.float32)
+    if not known.all():
+        nearest = ndimage.distance_transform_edt(
+            ~known, return_distances=False, return_indices=True
+        )
+        height_m = height_m[tuple(nearest)]
+    return ndimage.median_filter(height_m.astype(np.float32), 3)
+
+
 def _ledges(roof_m: np.ndarray, mask: np.ndarray, cell_m: float) -> np.ndarray:
     """Cells of balconies, cornices and facades: a narrow strip far below the roof beside it, with nothing behind."""
     reach = _disk(_LEDGE_M / cell_m)
-    top = np.where(np.isfinite(roof_m) & mask, roof_m, -np.inf)
+    known = np.isfinite(roof_m) & mask
+    if not known.any():
+        return np.zeros(mask.shape, bool)
+    # A leaf above the roof that was taken for roof would make a ledge of all round it.
+    level = without_outliers(np.where(known, roof_m, np.nan))
+    top = np.where(known, level, -np.inf)
     highest = ndimage.grey_dilation(top, footprint=reach)
     below = mask & np.isfinite(top)
     below[below] = highest[below] - top[below] > _LEDGE_STEP_M

@@ -10,12 +10,16 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from inference_backend.vector.footprints import without_outliers
+
 STEP_M = 1.75
 """A lower step is a kink of one roof."""
 LEAST_PART_M2 = 12.0
-# What is enclosed by another part and smaller than this is a lift shaft or a dormer of it.
-_LEAST_ENCLOSED_M2 = 80.0
+# What touches the outside with less of its border than this stands on a roof, as a lift shaft or a set-back storey does, if most
+# of its border is with one other part; between several it may be a house in a yard, unless it is small.
 _ENCLOSED_SHARE = 0.12
+_ONE_SHARE = 0.7
+_LEAST_ENCLOSED_M2 = 80.0
 # Two parts meet at a step where so much of their border is one.
 _STEPPED_SHARE = 0.5
 # How far a side's slope is read, and the steepest that a roof has.
@@ -32,7 +36,7 @@ def roof_parts(
     """
     if not block.any():
         return np.zeros(block.shape, np.int32)
-    height = _filled(roof_m, block)
+    height = without_outliers(np.where(block, roof_m, np.nan))
     across = _jumps(height, cell_m, 1)
     along = _jumps(height, cell_m, 0)
     edge = np.zeros(block.shape, np.float32)
@@ -47,15 +51,6 @@ def roof_parts(
     labels = watershed(edge, seeds, mask=block, connectivity=1).astype(np.int32)
     labels = _reached(labels, block)
     return _merged(labels, height, across, along, cell_m, step_m)
-
-
-def _filled(roof_m: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Heights without gaps and without single cells that stick out."""
-    known = np.isfinite(roof_m) & block
-    if not known.any():
-        return np.zeros(block.shape, np.float32)
-    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return ndimage.median_filter(roof_m[tuple(nearest)].astype(np.float32), 3)
 
 
 def _both_sides(axis: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -178,9 +173,7 @@ class _Parts:
             return pair
         for number in sorted(self._alive(), key=lambda n: self._cells[n]):
             area = self._cells[number] * cell_m**2
-            if area >= _LEAST_ENCLOSED_M2:
-                break
-            if area < LEAST_PART_M2 or self._is_enclosed(number):
+            if area < LEAST_PART_M2 or self._is_enclosed(number, area):
                 into = self._nearest(number)
                 if into is not None:
                     return (min(number, into), max(number, into))
@@ -189,10 +182,12 @@ class _Parts:
     def _alive(self) -> list[int]:
         return [n for n in range(1, len(self._root)) if self._root[n] == n and self._cells[n] > 0]
 
-    def _is_enclosed(self, number: int) -> bool:
-        total = sum(border[0] for pair, border in self._border.items() if number in pair)
-        outside = self._border.get((0, number), np.zeros(2))[0]
-        return outside < _ENCLOSED_SHARE * total
+    def _is_enclosed(self, number: int, area: float) -> bool:
+        own = {pair: border[0] for pair, border in self._border.items() if number in pair}
+        total, outside = sum(own.values()), own.pop((0, number), 0.0)
+        if not own or outside >= _ENCLOSED_SHARE * total:
+            return False
+        return area < _LEAST_ENCLOSED_M2 or max(own.values()) > _ONE_SHARE * total
 
     def _nearest(self, number: int) -> int | None:
         """The neighbour with the longest border for its difference in height."""

@@ -32,8 +32,9 @@ class SurfaceRules:
 WATER = SurfaceRules("water", 1.0, 4.0, 25.0, 25.0, 1.5)
 ROAD = SurfaceRules("road", 1.0, 1.0, 40.0, 15.0, 2.0)
 RULES = {rules.kind: rules for rules in (WATER, ROAD)}
-# Points' worth of a guess "something else" in every cell.
-_NOTHING = 0.02
+# Points' worth of a guess "something else" in every cell, and under roofs and crowns, where hardly a point reached the ground.
+_NOTHING = 1e-3
+_HARDLY_A_POINT = 0.5
 # A hole in water with fewer points a cell than this is water that gave no echo.
 _ECHOLESS = 0.1
 # Outlines keep to this many cells of what the points show.
@@ -72,32 +73,34 @@ def find_surfaces(
 def _share(evidence: CloudEvidence, rules: SurfaceRules, window: Window) -> np.ndarray:
     cell_m = evidence.cell_m
     halo = int(np.ceil(4 * max(rules.smooth_m, rules.reach_m) / cell_m)) + 2
-    layers = evidence.layers((rules.kind, "near_ground"), window.grown(halo))
+    layers = evidence.layers((rules.kind, "near_ground", "count"), window.grown(halo))
     if not layers[rules.kind].any():
         return np.zeros((window.rows, window.cols), np.float32)
-    share = surface_share(layers[rules.kind], layers["near_ground"], rules, cell_m)
+    share = surface_share(layers[rules.kind], layers["near_ground"], layers["count"], rules, cell_m)
     return share[halo:-halo, halo:-halo]
 
 
 def surface_share(
-    summed: np.ndarray, count: np.ndarray, rules: SurfaceRules, cell_m: float
+    summed: np.ndarray, low: np.ndarray, count: np.ndarray, rules: SurfaceRules, cell_m: float
 ) -> np.ndarray:
-    """Share (rows, cols) float32 from 0 to 1 of a surface, from the sum of its probability over `count` points a cell."""
+    """Share (rows, cols) float32 from 0 to 1 of a surface.
+
+    `summed` is its probability over the `low` points of each cell, those near the ground; `count` are all its points.
+    """
     sigma = max(rules.smooth_m / cell_m, 0.7)
-    share = _ratio(summed, count, sigma)
+    share = _ratio(summed, low, sigma, _HARDLY_A_POINT)
     if rules.reach_m > rules.smooth_m:
-        bare = ndimage.gaussian_filter(count.astype(np.float32), sigma) < _ECHOLESS
-        wide = _ratio(summed, count, rules.reach_m / cell_m, 1e-3)
+        bare = ndimage.gaussian_filter(count.astype(np.float32), sigma) < _HARDLY_A_POINT
+        wide = _ratio(summed, low, rules.reach_m / cell_m, 0.0)
         share = np.where(bare, wide, share)
     return share.astype(np.float32)
 
 
-def _ratio(
-    summed: np.ndarray, count: np.ndarray, sigma: float, nothing: float = _NOTHING
-) -> np.ndarray:
+def _ratio(summed: np.ndarray, count: np.ndarray, sigma: float, least: float) -> np.ndarray:
+    """Smoothed share; where fewer than `least` points lie around, what lacks counts as something else."""
     above = ndimage.gaussian_filter(summed.astype(np.float32), sigma, truncate=4.0)
     below = ndimage.gaussian_filter(count.astype(np.float32), sigma, truncate=4.0)
-    return above / (below + nothing)
+    return above / (below + np.maximum(_NOTHING, least - below))
 
 
 def _drawn(

@@ -26,6 +26,7 @@ _SMOOTH_M = 0.6
 # A crown ends where the canopy is lower than this share of its top.
 _CROWN_SHARE = 0.35
 _LEAST_CROWN_M2 = 2.0
+_TREE_SHARE = 0.35
 # No crown reaches further from its top; it is also what a window must see beyond its edge.
 _REACH_M = 12.0
 _WINDOW_CELLS = 2 * PANEL_CELLS
@@ -58,7 +59,14 @@ def find_trees(
 
 def _windows(evidence: CloudEvidence) -> list[Window]:
     places = {
-        (window.row // _WINDOW_CELLS, window.col // _WINDOW_CELLS) for window in evidence.occupied()
+        (row, col)
+        for window in evidence.occupied()
+        for row in range(
+            window.row // _WINDOW_CELLS, (window.row + window.rows - 1) // _WINDOW_CELLS + 1
+        )
+        for col in range(
+            window.col // _WINDOW_CELLS, (window.col + window.cols - 1) // _WINDOW_CELLS + 1
+        )
     }
     return [
         Window(
@@ -75,8 +83,12 @@ def _window(evidence: CloudEvidence, window: Window) -> Iterator[Tree]:
     cell_m = evidence.cell_m
     halo = int(np.ceil(2 * _REACH_M / cell_m))
     wide = window.grown(halo)
-    layers = evidence.layers(("canopy", "tree_sum", "tree_count"), wide)
-    seen = np.isfinite(layers["canopy"])
+    layers = evidence.layers(("canopy", "tree_sum", "tree_count", "roof_count"), wide)
+    # A few points of a roof that were taken for a tree are none.
+    trees, roofs = (
+        ndimage.gaussian_filter(layers[name], 1.0) for name in ("tree_count", "roof_count")
+    )
+    seen = np.isfinite(layers["canopy"]) & (trees > _TREE_SHARE * (trees + roofs))
     if not seen.any():
         return
     ground = _ground(evidence, wide)

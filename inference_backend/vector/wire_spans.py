@@ -23,6 +23,7 @@ _JOIN_OFF_M = 0.15
 _MEET_M = 8.0
 _MEET_HEIGHT_M = 1.5
 _BEND_COSINE = 0.5
+_STRAIGHT_SINE = 0.05
 _ROUNDS = 4
 
 
@@ -133,6 +134,24 @@ def _fits(span: Span) -> bool:
     return float(np.quantile(off, 0.9)) < _BEND_M
 
 
+def lengthened(spans: list[Span], rest: np.ndarray) -> list[Span]:
+    """Spans that take up points of no wire beyond their ends: there, a line's direction could not be read."""
+    if not len(rest):
+        return spans
+    tree = cKDTree(rest[:, :3])
+    made = []
+    for span in spans:
+        near = {
+            index
+            for end in (False, True)
+            for index in tree.query_ball_point(_tip(span, end), _MEET_M)
+        }
+        points = rest[sorted(near)]
+        points = points[distances(span, points) < _BEND_M] if len(points) else points
+        made.append(fit_span(np.concatenate([span.points, points])) if len(points) else span)
+    return made
+
+
 def meeting(spans: list[Span]) -> list[Span]:
     """Spans that go on beyond each other's near end, as they do at a tower, end in one point; each end once."""
     found = list(spans)
@@ -152,10 +171,23 @@ def meeting(spans: list[Span]) -> list[Span]:
         if one // 2 == other // 2 or used & {one, other}:
             continue
         used |= {one, other}
-        middle = (tips[one] + tips[other]) / 2
+        spot = _crossing(tips[one], outward[one], tips[other], outward[other])
         for tip in (one, other):
-            found[tip // 2] = _ended(found[tip // 2], bool(tip % 2), middle)
+            found[tip // 2] = _ended(found[tip // 2], bool(tip % 2), spot)
     return found
+
+
+def _crossing(p: np.ndarray, out_p: np.ndarray, q: np.ndarray, out_q: np.ndarray) -> np.ndarray:
+    """Where two spans meet: where their lines cross, so that none is turned; half-way where those are one line."""
+    middle = (p + q) / 2
+    sine = out_p[0] * out_q[1] - out_p[1] * out_q[0]
+    if abs(sine) < _STRAIGHT_SINE:
+        return middle
+    gap = (q - p)[:2]
+    spot = p[:2] + (gap[0] * out_q[1] - gap[1] * out_q[0]) / sine * out_p
+    if max(np.hypot(*(spot - p[:2])), np.hypot(*(spot - q[:2]))) > _MEET_M:
+        return middle
+    return np.append(spot, middle[2])
 
 
 def _outward(span: Span, end: bool) -> np.ndarray:

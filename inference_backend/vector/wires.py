@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from shapely import LineString
 
 from inference_backend.cancel import CancelToken
-from inference_backend.vector.wire_spans import Span, fit_spans, join_spans, meeting
+from inference_backend.vector.wire_spans import Span, fit_spans, join_spans, lengthened, meeting
 
 # Directions are read among points at least a box apart: so many reach further along a bundle of wires than across it.
 _DIRECTION_M = 4.0
@@ -75,7 +75,8 @@ def find_wires(points: np.ndarray, cancel: CancelToken | None = None) -> list[Wi
         cancel.check()
         if labels[members[0]] >= 0 and len(members) >= _LEAST_POINTS:
             spans.extend(fit_spans(local[members]))
-    kept = meeting([span for span in join_spans(spans) if span.length_m >= LEAST_LENGTH_M])
+    kept = [span for span in join_spans(spans) if span.length_m >= LEAST_LENGTH_M]
+    kept = meeting(lengthened(kept, local[labels < 0]))
     return [_wire(span, origin) for span in sorted(kept, key=lambda span: -span.length_m)]
 
 
