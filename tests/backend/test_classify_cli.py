@@ -16,7 +16,7 @@ from tests.data.block_town import ROOF, make_town, write_town
 from tests.data.rule_cloud_model import RuleCloudModel
 
 GRAPH = label_graph()
-TOWN = make_town(60.0, 4.0)
+TOWN = make_town(80.0, 4.0)
 
 
 @pytest.fixture(autouse=True)
