@@ -24,17 +24,22 @@ _MOST_POINTS = 700_000
 _LEAST_BLOCK = 400
 _BLOCKS_A_CLOUD = 4
 _SHUFFLE = 24
+_LIST_AGAIN = 100
+_ENOUGH = 60
 SIDE_OF_GRID = 112.0
 """Metres of a training block for each metre of its grid: about 20,000 voxels a block in towns."""
 
 
 @dataclass(frozen=True)
 class CloudPlan:
-    """What is trained on. `folder` has the stored clouds; `skip` are surveys left out; `real_share` of the clouds are real."""
+    """What is trained on. `folder` has the stored clouds; `skip` are surveys left out; `real_share` of the clouds are real;
+    `balanced` of the generated ones, and of the blocks, are drawn for a class first, so that rare ones are seen.
+    """
 
     folder: Path
     skip: tuple[str, ...] = ("amsterdam",)
-    real_share: float = 0.35
+    real_share: float = 0.3
+    balanced: float = 0.5
     blocks: int = 4
     workers: int = 1
 
@@ -58,6 +63,9 @@ class CloudSource:
 
     def __init__(self, plan: CloudPlan, table: dict[str, np.ndarray], seed: int) -> None:
         self.plan, self.table, self.rng = plan, table, np.random.default_rng(seed)
+        self._known: list[Path] = []
+        self._holding: dict[int, list[Path]] = {}
+        self._drawn = 0
 
     def __iter__(self) -> Iterator[CloudSample]:
         waiting: list[CloudSample] = []
@@ -67,20 +75,35 @@ class CloudSource:
             yield waiting.pop(int(self.rng.integers(len(waiting))))
 
     def _path(self) -> Path:
-        # Listed anew each time: clouds are still being simulated while training begins.
         real = [
             path
             for path in sorted(self.plan.folder.glob("real-*.npz"))
             if path.name.split("-")[1] not in self.plan.skip
         ]
-        made = sorted(self.plan.folder.glob("city-*.npz"))
+        made = self._cities()
         if not made or (real and self.rng.random() < self.plan.real_share):
             # Surveys by turns, so that the one with the most pieces does not rule.
             surveys = sorted({path.name.split("-")[1] for path in real})
             survey_name = surveys[self.rng.integers(len(surveys))]
             real = [path for path in real if path.name.split("-")[1] == survey_name]
             return real[self.rng.integers(len(real))]
+        if self.rng.random() < self.plan.balanced:
+            holding = [paths for paths in self._holding.values() if paths]
+            made = holding[self.rng.integers(len(holding))]
         return made[self.rng.integers(len(made))]
+
+    def _cities(self) -> list[Path]:
+        """Listed anew now and then: clouds are still being simulated while training goes on."""
+        if self._drawn % _LIST_AGAIN == 0:
+            for path in sorted(self.plan.folder.glob("city-*.npz")):
+                if path not in self._known:
+                    self._known.append(path)
+                    with np.load(path) as file:
+                        codes, counts = np.unique(file["label"], return_counts=True)
+                    for code in codes[counts >= _ENOUGH]:
+                        self._holding.setdefault(int(code), []).append(path)
+        self._drawn += 1
+        return self._known
 
     def blocks_of(self, cloud: StoredCloud) -> list[CloudSample]:
         """Up to four blocks of one disturbed copy of a cloud."""
@@ -91,7 +114,7 @@ class CloudSource:
             return []
         around = survey(points)
         found = []
-        for core in self._cores(points):
+        for core in self._cores(points, rows):
             inside = (
                 (points.x >= core[0])
                 & (points.x < core[2])
@@ -102,14 +125,25 @@ class CloudSource:
                 found.append(self._sample(_cut(points, inside), rows[inside], around, core, real))
         return found
 
-    def _cores(self, points: RawPoints) -> list[tuple[float, float, float, float]]:
+    def _cores(
+        self, points: RawPoints, rows: np.ndarray
+    ) -> list[tuple[float, float, float, float]]:
         low = np.array([points.x.min(), points.y.min()])
         size = np.array([np.ptp(points.x), np.ptp(points.y)])
         grid = grid_for(_density(points, size))
         side = float(np.clip(SIDE_OF_GRID * grid, 36, 128))
+        free = np.maximum(size - side, 0)
+        names = np.unique(rows[rows > 0])
         cores = []
         for _ in range(_BLOCKS_A_CLOUD):
-            x, y = low + self.rng.uniform(0, 1, 2) * np.maximum(size - side, 0)
+            x, y = low + self.rng.uniform(0, 1, 2) * free
+            if len(names) and self.rng.random() < self.plan.balanced:
+                mine = np.flatnonzero(rows == names[self.rng.integers(len(names))])
+                at = mine[self.rng.integers(len(mine))]
+                middle = np.array([points.x[at], points.y[at]]) - side * self.rng.uniform(
+                    0.2, 0.8, 2
+                )
+                x, y = np.clip(middle, low, low + free)
             cores.append((float(x), float(y), float(x + side), float(y + side)))
         return cores
 
