@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference_backend.points.octree import CoarseCells, Cube, NodeKey, plan_nodes
+from inference_backend.points.octree import (
+    CoarseCells,
+    Cube,
+    NodeKey,
+    joined,
+    plan_nodes,
+    taken,
+)
 from inference_backend.points.spill import Spill
 from inference_backend.points.writing import Writing
 
@@ -53,7 +60,7 @@ def node_batches(spill: Spill, writing: Writing, begin: float) -> Iterator[Batch
         plan = plan_nodes(points, cube, tile, coarse)
         first = 0
         while first < len(plan.keys) and plan.keys[first][0] < tile[0]:
-            some = points[plan.order[plan.starts[first] : plan.starts[first + 1]]]
+            some = taken(points, plan.order[plan.starts[first] : plan.starts[first + 1]])
             above.setdefault(plan.keys[first], []).append(some)
             first += 1
         for low, high in _groups(plan.starts, first):
@@ -61,14 +68,14 @@ def node_batches(spill: Spill, writing: Writing, begin: float) -> Iterator[Batch
             start, end = int(plan.starts[low]), int(plan.starts[high])
             sizes = np.diff(plan.starts[low : high + 1])
             nodes = [Node(plan.keys[low + i], int(size)) for i, size in enumerate(sizes)]
-            yield Batch(cube, nodes, points[plan.order[start:end]])
+            yield Batch(cube, nodes, taken(points, plan.order[start:end]))
             done += end - start
             writing.progress(begin + (1 - begin) * done / total)
     if cube is None:
         return
     for key in sorted(above):
         writing.cancel.check()
-        points = np.concatenate(above.pop(key))
+        points = joined(above.pop(key))
         yield Batch(cube, [Node(key, len(points))], points)
         done += len(points)
         writing.progress(begin + (1 - begin) * done / total)

@@ -80,6 +80,20 @@ def _triple(values: Sequence[float]) -> tuple[float, float, float]:
     return x, y, z
 
 
+def taken(points: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """points[order] of structured points: as plain bytes, ten times faster than field by field."""
+    plain = np.dtype(f"V{points.dtype.itemsize}")
+    return points.view(plain).take(order).view(points.dtype)
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Structured points of one dtype, one after the other, as plain bytes as well."""
+    if len(parts) == 1:
+        return parts[0]
+    plain = np.dtype(f"V{parts[0].dtype.itemsize}")
+    return np.concatenate([part.view(plain) for part in parts]).view(parts[0].dtype)
+
+
 @dataclass(frozen=True)
 class NodePlan:
     """`order` int64 (N,) puts a tile's points into its nodes: node i holds order[starts[i]:starts[i + 1]], in input order."""

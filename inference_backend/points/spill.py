@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from inference_backend.cancel import CancelToken
-from inference_backend.points.octree import Cube, NodeKey, cube_of
+from inference_backend.points.octree import Cube, NodeKey, cube_of, joined, taken
 
 # Sorted at once: less than a second's work, and under 200 MB with what sorting needs.
 TILE_POINTS = 2_000_000
@@ -79,13 +79,13 @@ class Spill:
             self._held.append(points)
             if self.count <= TILE_POINTS:
                 return
-            points, self._held = np.concatenate(self._held), []
+            points, self._held = joined(self._held), []
         _scatter(points, self._cube, (0, 0, 0, 0), self._depth, self._folder, self._files)
 
     def tiles(self, cancel: CancelToken) -> Iterator[tuple[Cube, NodeKey, np.ndarray]]:
         """(cube, tile, its points); each tile's file is gone when the next one is asked for. At least one point was added."""
         if self._held:
-            points, self._held = np.concatenate(self._held), []
+            points, self._held = joined(self._held), []
             yield self._tight(), (0, 0, 0, 0), points
             return
         if not self._fits():
@@ -178,7 +178,7 @@ def _scatter(
     for axis in range(3):
         number = (number << shift) | ((fine[axis] >> up) - (parent[axis + 1] << shift))
     order = np.argsort(number.astype(np.uint16), kind="stable")
-    number, points = number[order], points[order]
+    number, points = number[order], taken(points, order)
     starts = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
     ends = [*starts[1:].tolist(), len(points)]
     corners = [np.minimum.reduceat(axis[order], starts) for axis in fine]

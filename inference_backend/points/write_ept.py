@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from inference_backend.points.spill import Spill
 from inference_backend.points.writing import Writing, bounds_of
 
 LABELS_FILE = "cityseg.json"
-# Levels in one file of the hierarchy: a few thousand nodes at most.
-_HIERARCHY_STEP = 4
+# A branch with more nodes has a file of its own: viewers read few files, and none that is long.
+_HIERARCHY_NODES = 4096
 _READ_SHARE = 0.5
 
 
@@ -63,22 +64,28 @@ def _write_nodes(spill: Spill, writing: Writing, folder: Path) -> tuple[Cube | N
 
 
 def _write_hierarchy(nodes: list[Node], folder: Path) -> None:
-    """A file for the root and one for each node at which the levels of the file above end, marked -1 there."""
+    """One file, or one for each large branch, which is marked -1 in the file above."""
     folder.mkdir()
+    by_key = sorted(nodes, key=lambda node: node.key)
+    sizes: Counter[NodeKey] = Counter()
+    for node in reversed(by_key):
+        sizes[node.key] += 1
+        sizes[_parent(node.key)] += sizes[node.key]
+    root_of: dict[NodeKey, NodeKey] = {}
     files: dict[NodeKey, dict[str, int]] = {}
-    for node in sorted(nodes, key=lambda node: node.key):
-        level = node.key[0]
-        root = _ancestor(node.key, level // _HIERARCHY_STEP * _HIERARCHY_STEP)
-        files.setdefault(root, {})[_name(node.key)] = node.count
-        if level and root == node.key:
-            files[_ancestor(root, level - _HIERARCHY_STEP)][_name(root)] = -1
+    for node in by_key:
+        key, root = node.key, root_of.get(_parent(node.key), node.key)
+        if root != key and sizes[key] > _HIERARCHY_NODES:
+            files[root][_name(key)] = -1
+            root = key
+        root_of[key] = root
+        files.setdefault(root, {})[_name(key)] = node.count
     for root, counts in files.items():
         _write_json(folder / f"{_name(root)}.json", counts)
 
 
-def _ancestor(key: NodeKey, level: int) -> NodeKey:
-    up = key[0] - level
-    return level, key[1] >> up, key[2] >> up, key[3] >> up
+def _parent(key: NodeKey) -> NodeKey:
+    return key[0] - 1, key[1] >> 1, key[2] >> 1, key[3] >> 1
 
 
 def _name(key: NodeKey) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from inference_backend.cancel import CancelToken
 from inference_backend.points import nodes as nodes_module
-from inference_backend.points import octree, spill
+from inference_backend.points import octree, spill, write_ept
 from inference_backend.points.open import open_cloud
 from inference_backend.points.write import write_cloud
 from tests.data.classified_clouds import (
@@ -58,6 +58,7 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(octree, "SPAN", 8)
     monkeypatch.setattr(octree, "_SPAN_BITS", 3)
     monkeypatch.setattr(nodes_module, "_BATCH_POINTS", 500)
+    monkeypatch.setattr(write_ept, "_HIERARCHY_NODES", 40)
 
 
 @given(
@@ -161,7 +162,8 @@ def test_a_cloud_larger_than_memory_is_written_whole(tmp_path, small_tiles, form
         ept = read_ept(out)
         assert_same_ept(ept, wanted)
         assert ept.meta["points"] == 30_000
-        assert len(ept.hierarchies) > 1
+        assert len(ept.hierarchies) > 4
+        assert max(map(len, ept.hierarchies.values())) <= 9 + 8 * 40
         assert len(ept.nodes) > 300
         return
     assert_same_points(laspy.read(out), wanted)
