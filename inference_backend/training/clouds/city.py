@@ -13,6 +13,7 @@ from inference_backend.training.clouds.cover import ground_leaves, low_growth, r
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.place import Place
 from inference_backend.training.clouds.plants import add_plants
+from inference_backend.training.clouds.rarities import add_rarities
 from inference_backend.training.clouds.relief import CELL_M, Relief
 from inference_backend.training.clouds.structures import add_structures
 from inference_backend.training.clouds.terrain import terrain
@@ -76,6 +77,7 @@ def make_city(seed: int, side_m: float = 128.0, kind: str | None = None) -> City
     buildings = add_buildings(rng, place, relief)
     add_structures(rng, place, relief)
     add_vehicles(rng, place, relief, standing_height(relief))
+    add_rarities(rng, place, relief)
     low_growth(rng, place, relief)
     add_plants(rng, place, relief)
     add_utilities(rng, place, relief)

@@ -16,7 +16,7 @@ from inference_backend.training.clouds.relief import CELL_M, Relief
 _COARSE = 16  # cells a side of a block of the map that lets rays fall fast through the air
 _STEP_M = 0.9 * CELL_M
 _MAX_DROP_M = 1.2
-_EDGE_M = 0.5
+_EDGE_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -53,105 +53,112 @@ class Echoes:
     col: np.ndarray
 
 
-class _Log:
-    """Events as they come."""
+class _Flight:
+    """All rays on their way: heights, what is left of each pulse, and the reflections so far."""
 
-    def __init__(self) -> None:
-        self.parts: list[tuple[np.ndarray, ...]] = []
+    def __init__(self, grids: Grids, rays: Rays, beam: Beam, rng: np.random.Generator) -> None:
+        count = len(rays.x)
+        lean = np.hypot(rays.slope_x, rays.slope_y).astype(np.float32)
+        self.grids, self.rays, self.beam, self.rng = grids, rays, beam, rng
+        self.drop = np.minimum(_STEP_M / np.maximum(lean, 1e-3), _MAX_DROP_M).astype(np.float32)
+        self.path = np.sqrt(1 + lean**2)
+        self.z = grids.fall(rays, lean)
+        self.tau = np.zeros(count, np.float32)
+        self.due = rng.exponential(beam.first, count).astype(np.float32)
+        self.end = rng.uniform(*beam.spent, count).astype(np.float32)
+        # Below this height the receiver listens again.
+        self.ready = np.full(count, np.inf, np.float32)
+        self.echoes = np.zeros(count, np.uint8)
+        self.log: list[tuple[np.ndarray, ...]] = []
 
-    def add(self, *columns: np.ndarray) -> None:
-        if len(columns[0]):
-            self.parts.append(columns)
+    def through(
+        self, layer: _Flat, ray: np.ndarray, cell: np.ndarray, upper: np.ndarray, lower: np.ndarray
+    ) -> None:
+        """Weaken the rays that pass a layer between `upper` and `lower`, and note those that are reflected."""
+        held = np.flatnonzero(layer.top[cell] > lower)
+        if not len(held):
+            return
+        at = cell[held]
+        high = np.minimum(upper[held], layer.top[at])
+        solid = self.grids.top[at]
+        length = high - np.maximum(lower[held], np.maximum(layer.bottom[at], solid))
+        inside = np.flatnonzero(length > 0)
+        if not len(inside):
+            return
+        who, at, high, length = ray[held[inside]], at[inside], high[inside], length[inside]
+        rate = layer.extinction[at] * self.path[who]
+        before = self.tau[who]
+        self.tau[who] = before + rate * length
+        hit = (self.tau[who] >= self.due[who]) & (before < self.end[who])
+        hit &= (self.echoes[who] < self.beam.max_returns) & (high - length <= self.ready[who])
+        fired = np.flatnonzero(hit)
+        if not len(fired):
+            return
+        who, at, high, length = who[fired], at[fired], high[fired], length[fired]
+        share = (self.due[who] - before[fired]) / np.maximum(rate[fired], 1e-6)
+        height = high - np.clip(share, 0, length)
+        height = np.minimum(height, np.maximum(self.ready[who], high - length))
+        self.log.append((who, height, layer.leaf[at], np.zeros(len(at), bool), at))
+        self.echoes[who] += 1
+        self.ready[who] = height - self.beam.dead_m
+        gap = self.rng.exponential(self.beam.between, len(who)).astype(np.float32)
+        self.due[who] = np.maximum(self.tau[who], self.due[who]) + 0.15 + gap
 
-    def joined(self) -> list[np.ndarray]:
-        return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
+    def onto(
+        self, ray: np.ndarray, cell: np.ndarray, upper: np.ndarray, lower: np.ndarray
+    ) -> np.ndarray:
+        """Note the rays that end on the opaque surface; bool (N,): which rays end here, spent ones too."""
+        grids = self.grids
+        top = grids.top[cell]
+        spent = self.tau[ray] >= self.end[ray]
+        ends = (lower <= top) | spent
+        met = np.flatnonzero((lower <= top) & ~spent)
+        heard = (self.echoes[ray[met]] < self.beam.max_returns) & (top[met] <= self.ready[ray[met]])
+        met = met[heard | (self.echoes[ray[met]] == 0)]
+        if len(met):
+            at = cell[met]
+            entry = np.minimum(grids.entry(self.rays, ray[met], at), top[met])
+            side = (top[met] - entry > _EDGE_M) & grids.edge[at]
+            height = np.where(side, entry, top[met])
+            leaf = np.where(side, grids.side_leaf[at], grids.leaf[at])
+            self.log.append((ray[met], height, leaf, side, at))
+        return ends
 
 
 def march(grids: Grids, rays: Rays, beam: Beam, rng: np.random.Generator) -> Echoes:
     """Every reflection of every ray."""
-    count = len(rays.x)
-    lean = np.hypot(rays.slope_x, rays.slope_y).astype(np.float32)
-    drop = np.minimum(_STEP_M / np.maximum(lean, 1e-3), _MAX_DROP_M).astype(np.float32)
-    path = np.sqrt(1 + lean**2)
-    z = grids.fall(rays, lean)
-    tau = np.zeros(count, np.float32)
-    due = rng.exponential(beam.first, count).astype(np.float32)
-    end = rng.uniform(*beam.spent, count).astype(np.float32)
-    ready = np.full(count, np.inf, np.float32)  # below this height the receiver listens again
-    echoes = np.zeros(count, np.uint8)
-    log = _Log()
-    live = np.arange(count)
-    floor = grids.floor - 1.0
+    flight = _Flight(grids, rays, beam, rng)
+    live = np.arange(len(rays.x))
     while len(live):
-        upper = z[live]
-        lower = upper - drop[live]
+        upper = flight.z[live]
+        lower = upper - flight.drop[live]
         middle = (upper + lower) / 2 - rays.z_plane
         col = np.floor((rays.x[live] + rays.slope_x[live] * middle) / CELL_M).astype(np.int32)
         row = np.floor((rays.y[live] + rays.slope_y[live] * middle) / CELL_M).astype(np.int32)
         within = (row >= 0) & (row < grids.rows) & (col >= 0) & (col < grids.cols)
         flat = np.where(within, row * grids.cols + col, 0)
         near = np.flatnonzero(within & (lower <= grids.highest[flat]))
-        done = lower < floor
+        done = lower < grids.floor - 1.0
         if len(near):
-            ray, cell = live[near], flat[near]
-            up, low = upper[near], lower[near]
+            ray, cell, up, low = live[near], flat[near], upper[near], lower[near]
             for layer in grids.layers:
-                held = np.flatnonzero(layer.top[cell] > low)
-                if not len(held):
-                    continue
-                who, at = ray[held], cell[held]
-                high = np.minimum(up[held], layer.top[at])
-                through = high - np.maximum(low[held], np.maximum(layer.bottom[at], grids.top[at]))
-                held = np.flatnonzero(through > 0)
-                if not len(held):
-                    continue
-                who, at, high, through = who[held], at[held], high[held], through[held]
-                rate = layer.extinction[at] * path[who]
-                before = tau[who]
-                after = before + rate * through
-                hit = (after >= due[who]) & (before < end[who]) & (echoes[who] < beam.max_returns)
-                hit &= high - through <= ready[who]
-                tau[who] = after
-                fired = np.flatnonzero(hit)
-                if len(fired):
-                    who, at = who[fired], at[fired]
-                    share = (due[who] - before[fired]) / np.maximum(rate[fired], 1e-6)
-                    height = high[fired] - np.clip(share, 0, through[fired])
-                    height = np.minimum(
-                        height, np.maximum(ready[who], high[fired] - through[fired])
-                    )
-                    log.add(who, height, layer.leaf[at], np.zeros(len(at), bool), at)
-                    echoes[who] += 1
-                    ready[who] = height - beam.dead_m
-                    gap = rng.exponential(beam.between, len(who)).astype(np.float32)
-                    due[who] = np.maximum(tau[who], due[who]) + 0.15 + gap
-            top = grids.top[cell]
-            spent = tau[ray] >= end[ray]
-            struck = (low <= top) & ~spent
-            met = np.flatnonzero(struck)
-            if len(met):
-                who, at = ray[met], cell[met]
-                free = (echoes[who] < beam.max_returns) & (top[met] <= ready[who])
-                free |= echoes[who] == 0
-                met, who, at = met[free], who[free], at[free]
-                side = top[met] - up[met] > _EDGE_M
-                side &= grids.edge[at]
-                height = np.where(side, up[met], top[met])
-                leaf = np.where(side, grids.side_leaf[at], grids.leaf[at])
-                log.add(who, height, leaf, side, at)
-            done[near] |= (low <= top) | spent
-        z[live] = lower
+                flight.through(layer, ray, cell, up, low)
+            done[near] |= flight.onto(ray, cell, up, low)
+        flight.z[live] = lower
         live = live[~done]
-    if not log.parts:
-        nothing = np.zeros(0, np.int32)
-        return Echoes(nothing, np.zeros((0, 3), np.float32), nothing.astype(np.uint8),
-                      nothing.astype(bool), nothing, nothing)  # fmt: skip
-    ray, height, leaf, side, at = log.joined()
+    return _echoes(grids, rays, flight.log)
+
+
+def _echoes(grids: Grids, rays: Rays, log: list[tuple[np.ndarray, ...]]) -> Echoes:
+    if not log:
+        none = np.zeros(0, np.int32)
+        xyz = np.zeros((0, 3), np.float32)
+        return Echoes(none, xyz, none.astype(np.uint8), none.astype(bool), none, none)
+    ray, height, leaf, side, at = (np.concatenate(column) for column in zip(*log, strict=True))
     surface = height == grids.top[at]
     xyz = grids.settle(rays, ray, height, at, surface & ~side)
-    return Echoes(
-        ray.astype(np.int32), xyz, leaf.astype(np.uint8), side, at // grids.cols, at % grids.cols
-    )
+    row, col = at // grids.cols, at % grids.cols
+    return Echoes(ray.astype(np.int32), xyz, leaf.astype(np.uint8), side, row, col)
 
 
 class _Flat:
@@ -207,6 +214,20 @@ class Grids:
                 return lower
             z = lower
         return z
+
+    def entry(self, rays: Rays, ray: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """The heights (N,) at which rays come into their cells from the side, going down."""
+        lowest = np.full(len(ray), np.inf, np.float32)
+        for start, slope, number in (
+            (rays.x, rays.slope_x, cell % self.cols),
+            (rays.y, rays.slope_y, cell // self.cols),
+        ):
+            lean = slope[ray]
+            face = (number + (lean > 0)) * np.float32(CELL_M)
+            steep = np.where(np.abs(lean) < 1e-4, 1, lean)
+            height = rays.z_plane + (face - start[ray]) / steep
+            lowest = np.where(np.abs(lean) < 1e-4, lowest, np.minimum(lowest, height))
+        return lowest.astype(np.float32)
 
     def settle(
         self, rays: Rays, ray: np.ndarray, height: np.ndarray, at: np.ndarray, smooth: np.ndarray

@@ -69,12 +69,19 @@ def chimney(rng: np.random.Generator, relief: Relief, x: float, y: float, height
     _disc(relief, x, y, radius, low, shape, ID["chimney"])
 
 
+def drum(
+    relief: Relief, x: float, y: float, radius: float, height: float, cone: float, leaf: str
+) -> None:
+    """A round solid with a roof that rises `cone` metres a metre to its middle."""
+    low = float(relief.ground_at(x, y))
+    _disc(relief, x, y, radius, low, lambda away: height + cone * (radius - away), ID[leaf])
+
+
 def silo(rng: np.random.Generator, relief: Relief, x: float, y: float) -> None:
     """A tall drum with a cone or a dome."""
     radius = rng.uniform(1.5, 4.5)
-    height, cone = radius * rng.uniform(2.2, 4.5) + 3, rng.uniform(0.2, 0.7)
-    low = float(relief.ground_at(x, y))
-    _disc(relief, x, y, radius, low, lambda away: height + cone * (radius - away), ID["silo"])
+    height = radius * rng.uniform(2.2, 4.5) + 3
+    drum(relief, x, y, radius, height, rng.uniform(0.2, 0.7), "silo")
 
 
 def crane(rng: np.random.Generator, relief: Relief, x: float, y: float, height: float) -> None:

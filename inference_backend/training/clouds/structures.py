@@ -9,7 +9,7 @@ from inference_backend.training.clouds.buildings import solar_cells
 from inference_backend.training.clouds.leaves import ID
 from inference_backend.training.clouds.place import Place, Thing, box_of
 from inference_backend.training.clouds.relief import CELL_M, Relief
-from inference_backend.training.clouds.standing import chimney, crane, line, rubble, silo, turbine
+from inference_backend.training.clouds.standing import crane, line, rubble, turbine
 
 
 def add_structures(rng: np.random.Generator, place: Place, relief: Relief) -> None:
@@ -28,7 +28,6 @@ def add_structures(rng: np.random.Generator, place: Place, relief: Relief) -> No
         _site(rng, relief, thing)
     _ground_panels(rng, place, relief)
     _walls_and_fences(rng, place, relief)
-    _extras(rng, place, relief)
 
 
 def _tank(rng: np.random.Generator, relief: Relief, thing: Thing, place: Place) -> None:
@@ -152,41 +151,3 @@ def _walls_and_fences(rng: np.random.Generator, place: Place, relief: Relief) ->
             for u, v, turn, length in ((-du, -dv, 0, 2 * du), (du, -dv, np.pi / 2, 2 * dv),
                                        (du, dv, np.pi, 2 * du), (-du, dv, -np.pi / 2, 2 * dv)):  # fmt: skip
                 line(rng, relief, box.at(u, v), box.angle + turn, length, "fence", height)
-
-
-def _extras(rng: np.random.Generator, place: Place, relief: Relief) -> None:
-    """Stacks, silos, cranes and heaps where such things are found, on free ground."""
-    kind = place.scene.kind
-
-    def free(names: tuple[str, ...], count: int, margin: float) -> list[tuple[float, float]]:
-        """Places on ground of these kinds, `margin` metres from anything built."""
-        open_ = place.is_semantic(*names) & (relief.top < relief.ground + 0.3)
-        open_ &= ~np.isin(relief.leaf, (ID["water"], ID["rail track"]))
-        away = cv2.distanceTransform(open_.astype(np.uint8), cv2.DIST_L2, 5) * CELL_M
-        cells = np.argwhere(away > margin)
-        if not len(cells):
-            return []
-        chosen = cells[rng.integers(len(cells), size=count)]
-        return [((c + 0.5) * CELL_M, (r + 0.5) * CELL_M) for r, c in chosen]
-
-    ground = ("grass", "bare ground", "paved", "other", "field")
-    if kind in ("industrial", "harbour", "tank farm", "energy") and rng.random() < 0.5:
-        for at in free(ground, int(rng.integers(1, 4)), 2.0):
-            chimney(rng, relief, *at, rng.uniform(12, 75))
-    farms = ("rural", "harbour", "greenhouses", "orchard", "industrial", "village")
-    if kind in farms and rng.random() < 0.45:
-        for x, y in free(ground, 1, 5.0):
-            for k in range(int(rng.integers(1, 5))):
-                silo(rng, relief, x + 7 * k * rng.uniform(0.8, 1.2), y)
-    building_up = ("downtown", "harbour", "industrial", "shopping", "quarry", "leisure")
-    if kind in building_up and rng.random() < 0.25:
-        for at in free(ground, 1, 1.5):
-            crane(rng, relief, *at, rng.uniform(25, 60))
-    heaps = {"quarry": 1.0, "industrial": 0.4, "landslide": 0.9, "informal": 0.5, "village": 0.3,
-             "harbour": 0.3, "railway": 0.25, "beach": 0.1}.get(kind, 0.12)  # fmt: skip
-    if rng.random() < heaps:
-        for at in free(ground, int(rng.integers(1, 7)), 1.0):
-            rubble(rng, relief, *at, rng.uniform(1.0, 5.0))
-    if kind in ("rural", "energy", "chaparral", "river") and rng.random() < 0.1:
-        for at in free(ground, 1, 3.0):
-            turbine(rng, relief, *at, rng.uniform(30, 90), rng.uniform(12, 40))

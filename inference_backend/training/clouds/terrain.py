@@ -30,9 +30,11 @@ def terrain(rng: np.random.Generator, place: Place) -> tuple[np.ndarray, np.ndar
     if place.scene.kind in ("quarry", "landslide"):
         ground += _heaps(rng, place.shape)
     ground = _embankments(rng, place, ground)
-    ground = _level_water(rng, place, ground)
+    ground, levels = _level_water(rng, place, ground)
     ground = _even_roads(place, ground)
     ground = _level_pads(place, ground)
+    # Water stays level, whatever was evened beside it.
+    ground = np.where(np.isnan(levels), ground, levels)
     return ground.astype(np.float32), steps & ~place.is_semantic("road", "water", "building")
 
 
@@ -140,11 +142,14 @@ def _smooth(ground: np.ndarray, sigma_cells: float) -> np.ndarray:
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
 
 
-def _level_water(rng: np.random.Generator, place: Place, ground: np.ndarray) -> np.ndarray:
-    """Each water body at one height, its shores going down to it."""
+def _level_water(
+    rng: np.random.Generator, place: Place, ground: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each water body at one height, its shores going down to it; and that height, NaN where no water is."""
     water = water_of(place)
+    levels = np.full(ground.shape, np.nan, np.float32)
     if not water.any():
-        return ground
+        return ground, levels
     out = ground.copy()
     # Boats, piers and bridges cut the water in pieces that have one level all the same.
     whole = water | place.is_semantic("boat") | place.mask_of("bridge", "pier", "boat", "ship")
@@ -163,7 +168,8 @@ def _level_water(rng: np.random.Generator, place: Place, ground: np.ndarray) -> 
         share = np.clip(away / reach, 0, 1)
         near = level + 0.1 + (np.maximum(out[rows, cols], level + 0.15) - level - 0.1) * share
         out[rows, cols] = np.where(body, level, near)
-    return out
+        levels[rows, cols][body] = level
+    return out, levels
 
 
 def water_of(place: Place) -> np.ndarray:

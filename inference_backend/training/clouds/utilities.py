@@ -25,7 +25,7 @@ _WILD = (
 
 def add_utilities(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     """Transmission lines in open land, low lines along streets, lamps, railway masts with contact wire."""
-    if rng.random() < _TOWER_CHANCE.get(place.scene.kind, 0.12):
+    if rng.random() < _TOWER_CHANCE.get(place.scene.kind, 0.18):
         transmission_line(rng, relief)
     if place.scene.kind in ("suburb", "village", "informal", "rural", "greenhouses", "orchard"):
         for _ in range(int(rng.integers(0, 4))):
@@ -145,7 +145,7 @@ def pole(
     row, col = cell_of(x, y)
     if relief.inside(row, col) and relief.top[row, col] < low + 1.0:
         one = np.array([row]), np.array([col])
-        relief.stand(*one, np.array([low]), np.array([low + height]), leaf, rng.uniform(0.5, 1.2))
+        relief.stand(*one, np.array([low]), np.array([low + height]), leaf, rng.uniform(0.8, 2.0))
         # The head is thicker than the shaft.
         relief.thread(np.array([[x, y, low + height]]), 0.15, leaf, 5.0)
     return low
@@ -209,7 +209,7 @@ def _street_line(rng: np.random.Generator, place: Place, relief: Relief) -> None
 
 def _lamps(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     """Lamps with an arm along roads and in car parks."""
-    if rng.random() < (0.9 if place.scene.kind in _WILD else 0.35):
+    if rng.random() < (0.9 if place.scene.kind in _WILD else 0.25):
         return
     for _ in range(int(rng.integers(1, 4))):
         found = _road_side(rng, place)
