@@ -27,7 +27,7 @@ from cityseg_qgis.errors import BackendUnavailable, CitySegError, GeometryProble
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.log import scrubbed
 from cityseg_qgis.paths import icon_path
-from cityseg_qgis.processing.backend_session import BackendSession
+from cityseg_qgis.processing.backend_session import CANCEL_MS, BackendSession
 from cityseg_qgis.processing.versions import ADVANCED, NUMBER_DOUBLE
 from cityseg_qgis.worker.interpreter import PYTHON_VARIABLE
 
@@ -52,6 +52,8 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
     ICON = "cityseg"
     # Parameters whose files need a folder.
     FILES: tuple[str, ...] = (OUTPUT, MASK)
+    # How long a cancelled backend may take before it is killed.
+    CANCEL_MS = CANCEL_MS
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +133,7 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         """The boundary: errors become one sentence and details for the log."""
         try:
-            with BackendSession(feedback) as backend:
+            with BackendSession(feedback, self.CANCEL_MS) as backend:
                 return self.run_with(backend, self._with_names(parameters), context, feedback)
         except CitySegError as error:
             told = _told(error, feedback)

@@ -24,7 +24,7 @@ from cityseg_qgis.worker.watchdog import Timing
 # Looked at so often, a cancel is heard at once; the signal `canceled` comes from another thread.
 _LOOK_MS = 50
 # So long a cancelled backend may take to end its tile and to send what it has found. Then it is killed: a user waits for both.
-_CANCEL_MS = 400
+CANCEL_MS = 400
 # Nothing is left to do for a process that has answered.
 _TIMING = Timing(shutdown=200)
 _DIGITS = re.compile(r"\d+")
@@ -35,8 +35,9 @@ Partial = Callable[[Any], None]
 class BackendSession:
     """A context: the process runs from the first `ask` to the end of the block. To be used in one thread."""
 
-    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+    def __init__(self, feedback: QgsProcessingFeedback, cancel_ms: int = CANCEL_MS) -> None:
         self._feedback = feedback
+        self._cancel_ms = cancel_ms
         self._client: Optional[BackendClient] = None
         self._loop: Optional[QEventLoop] = None
         self._request_id = 0
@@ -120,7 +121,7 @@ class BackendSession:
         if not self._since_cancel.isValid():
             self._since_cancel.start()
             self._client.cancel(self._request_id)
-        elif self._since_cancel.hasExpired(_CANCEL_MS):
+        elif self._since_cancel.hasExpired(self._cancel_ms):
             self._end(failures.cancelled())
 
     def _end(self, outcome: Any) -> None:

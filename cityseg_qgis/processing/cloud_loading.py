@@ -9,20 +9,16 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingUtils,
-    QgsVectorLayer,
 )
 
 from cityseg_qgis.core.cloud_answer import CloudAnswer
 from cityseg_qgis.core.cloud_layers import (
     VECTORS,
+    cloud_layer,
     colour_by_class,
     provider_of,
-    style_vector,
-    vector_names,
+    vector_layers,
 )
-from cityseg_qgis.core.cloud_target import openable
-from cityseg_qgis.i18n import tr
 
 # QGIS holds the interface and not the Python object: without this it would be gone before it is called.
 _kept: list[QgsProcessingLayerPostProcessorInterface] = []
@@ -40,11 +36,10 @@ class ColourByClass(QgsProcessingLayerPostProcessorInterface):
     def postProcessLayer(
         self, layer: QgsMapLayer, _context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> None:
+        # QGIS gives layers that it opens a style of its own.
         if isinstance(layer, QgsPointCloudLayer):
             colour_by_class(layer, self._classes)
             layer.triggerRepaint()
-        if isinstance(layer, QgsVectorLayer):
-            style_vector(layer)
         if not layer.crs().isValid() and self._crs.isValid():
             layer.setCrs(self._crs)
 
@@ -52,32 +47,30 @@ class ColourByClass(QgsProcessingLayerPostProcessorInterface):
 def load_on_completion(
     answer: CloudAnswer, crs: QgsCoordinateReferenceSystem, context: QgsProcessingContext
 ) -> bool:
-    """Have QGIS open the cloud and its outlines; False where it does not open the cloud's format."""
-    project = context.project()
-    if project is None:
+    """Have QGIS open the cloud and its outlines; False where it does not open the cloud's format.
+
+    Raises `UnsupportedLayer` where it should and cannot.
+    """
+    if context.project() is None:
         return True
-    hint = QgsProcessingUtils.LayerHint
-    opened = bool(provider_of(answer.out))
-    if opened:
-        _load(openable(answer.out), tr("classified points"), hint.PointCloud, answer, crs, context)
+    layers: list[QgsMapLayer] = []
+    if provider_of(answer.out):
+        layers.append(cloud_layer(answer.out, answer.classes))
     for path in answer.vectors:
-        for name in vector_names(path):
-            if name in VECTORS:
-                _load(f"{path}|layername={name}", name, hint.Vector, answer, crs, context)
-    return opened
+        layers += [layer for layer in vector_layers(path) if layer.name() in VECTORS]
+    for layer in layers:
+        _load(layer, answer, crs, context)
+    return bool(provider_of(answer.out))
 
 
 def _load(
-    uri: str,
-    name: str,
-    hint: QgsProcessingUtils.LayerHint,
-    answer: CloudAnswer,
-    crs: QgsCoordinateReferenceSystem,
-    context: QgsProcessingContext,
+    layer: QgsMapLayer, answer: CloudAnswer, crs: QgsCoordinateReferenceSystem, context: QgsProcessingContext
 ) -> None:
-    details = QgsProcessingContext.LayerDetails(name, context.project(), name, hint)
+    # The layer itself: by its name alone, QGIS 3.22 opens no point cloud.
+    context.temporaryLayerStore().addMapLayer(layer)
+    details = QgsProcessingContext.LayerDetails(layer.name(), context.project(), layer.name())
     processor = ColourByClass(answer, crs)
     _kept.append(processor)
     del _kept[:-_MOST_KEPT]
     details.setPostProcessor(processor)
-    context.addLayerToLoadOnCompletion(uri, details)
+    context.addLayerToLoadOnCompletion(layer.id(), details)

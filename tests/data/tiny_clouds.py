@@ -38,7 +38,7 @@ def street(per_m2: float = 12.0, seed: int = 7) -> dict[str, np.ndarray]:
     for tx, ty in TREES:
         far = np.hypot(x - tx, y - ty)
         crown = (far < 4.0) & (rng.uniform(size=count) < 0.8)
-        z[crown] = 3.0 + rng.uniform(0.8, 1.0, crown.sum()) * np.sqrt(16.0 - far[crown] ** 2)
+        z[crown] = 3.0 + rng.uniform(0.4, 1.0, crown.sum()) * np.sqrt(16.0 - far[crown] ** 2)
         code[crown] = TREE
     label = np.zeros(count, np.uint8)
     for number, value, _, _ in CLASSES:
