@@ -15,6 +15,7 @@ from inference_backend.points.las_records import (
     FIRST_WIDE,
     MOST_NARROW_CODE,
     LasRecords,
+    standard_dtype,
     wide_format,
 )
 from inference_backend.points.writing import Writing
@@ -35,7 +36,7 @@ def write_las(writing: Writing, path: Path, compressed: bool) -> int:
     size = records.dtype.itemsize
     vlrs = list(kept.vlrs)
     encoder = (
-        lazrs.LazVlr.new_for_compression(target, _extra_bytes(records, target))
+        lazrs.LazVlr.new_for_compression(target, size - standard_dtype(target).itemsize)
         if compressed
         else None
     )
@@ -62,12 +63,6 @@ def write_las(writing: Writing, path: Path, compressed: bool) -> int:
         stream.seek(0)
         stream.write(head.to_bytes(tally, first if kept.evlrs else 0, len(kept.evlrs)))
     return tally.count
-
-
-def _extra_bytes(records: LasRecords, target: int) -> int:
-    from inference_backend.points.las_records import standard_dtype
-
-    return records.dtype.itemsize - standard_dtype(target).itemsize
 
 
 def _built(writing: Writing, records: LasRecords, tally: Tally) -> Iterator[np.ndarray]:
