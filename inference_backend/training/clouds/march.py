@@ -118,7 +118,11 @@ class _Flight:
         if len(met):
             at = cell[met]
             entry = np.minimum(grids.entry(self.rays, ray[met], at), top[met])
-            side = (top[met] - entry > _EDGE_M) & grids.edge[at]
+            deep = top[met] - entry > _EDGE_M
+            # What comes in over the rim of the city below its surface has met things that are not here.
+            known = ~(deep & grids.rim[at])
+            met, at, entry, deep = met[known], at[known], entry[known], deep[known]
+            side = deep & grids.edge[at]
             height = np.where(side, entry, top[met])
             leaf = np.where(side, grids.side_leaf[at], grids.leaf[at])
             self.log.append((ray[met], height, leaf, side, at))
@@ -189,6 +193,9 @@ class Grids:
         self.edge = (relief.top - lowest > 0.8).ravel()
         cliff = (relief.top - lowest > 1.0).astype(np.uint8)
         self.beside_edge = cv2.dilate(cliff, np.ones((3, 3), np.uint8)).astype(bool)
+        rim = np.ones(relief.shape, bool)
+        rim[1:-1, 1:-1] = False
+        self.rim = rim.ravel()
         self.slope_x = _gentle(relief.top, 1).ravel()
         self.slope_y = _gentle(relief.top, 0).ravel()
         coarse_rows, coarse_cols = -(-self.rows // _COARSE), -(-self.cols // _COARSE)
