@@ -26,6 +26,7 @@ from inference_backend.points.surface import sample
 
 # Wider windows are opened in cells twice as large: a sixteenth of the work, and their thresholds are metres.
 WIDEST_KERNEL = 7
+ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class GroundRules:
 
     slope: float = 0.15
     step_m: float = 0.1
+    steep_share: float = 0.2
     window_m: float = 30.0
     below_m: float = 0.5
     above_m: float = 0.2
@@ -63,11 +65,7 @@ class Ground:
 
     def slope(self) -> np.ndarray:
         """Rise a metre, float32 (rows, cols)."""
-        rise = np.zeros(self.dtm.shape, np.float32)
-        for axis in (0, 1):
-            if self.dtm.shape[axis] > 1:
-                rise += np.gradient(self.dtm, self.cell_m, axis=axis) ** 2
-        return np.sqrt(rise)
+        return slope_of(self.dtm, self.cell_m)
 
     def is_ground(
         self, x_m: np.ndarray, y_m: np.ndarray, z_m: np.ndarray, tolerance: float | None = None
@@ -78,6 +76,15 @@ class Ground:
         more = self.rules.slope_share * self.cell_m * steep
         height = self.height_above(x_m, y_m, z_m)
         return (height <= tolerance + more) & (height >= -self.rules.below_m - more)
+
+
+def slope_of(heights: np.ndarray, cell_m: float) -> np.ndarray:
+    """Rise a metre, float32 (rows, cols), of heights without NaN."""
+    rise = np.zeros(heights.shape, np.float32)
+    for axis in (0, 1):
+        if heights.shape[axis] > 1:
+            rise += np.gradient(heights, cell_m, axis=axis) ** 2
+    return np.sqrt(rise)
 
 
 def filter_ground(
@@ -95,11 +102,19 @@ def filter_ground(
     if not np.isfinite(low).any():
         return Ground(np.zeros(low.shape, np.float32), cell_m, corner_m, rules)
     low = np.where(low_outliers(low, cell_m), np.float32(np.nan), low)
-    land = trend(low, cell_m)
-    left = low - land
     factor = coarsen_factor(low)
+    seen = low
+    for _ in range(ROUNDS):
+        # What large buildings did to the lie of the land in one round is gone in the next.
+        land = trend(seen, cell_m)
+        left = low - land
+        coarse = pool_lowest(left, factor) if factor > 1 else left
+        objects = _objects(coarse, _allowed(land, factor, cell_m, rules), cell_m * factor, rules)
+        seen = np.where(repeat(objects, factor, low.shape), np.float32(np.nan), low)
+    land = trend(seen, cell_m)
+    left = low - land
     coarse = pool_lowest(left, factor) if factor > 1 else left
-    bare = np.where(_objects(coarse, cell_m * factor, rules), np.float32(np.nan), coarse)
+    bare = np.where(objects, np.float32(np.nan), coarse)
     if factor > 1:
         bare = _lay_down(left, bare, factor, cell_m, rules)
     return Ground(fill_smooth(bare) + land, cell_m, corner_m, rules)
@@ -118,10 +133,21 @@ def _lay_down(
     return np.where(near, left, np.float32(np.nan))
 
 
-def _objects(left: np.ndarray, cell_m: float, rules: GroundRules) -> np.ndarray:
+def _allowed(land: np.ndarray, factor: int, cell_m: float, rules: GroundRules) -> np.ndarray:
+    """Rise a metre (rows, cols) in coarse cells that is still land: more where the land itself is steep."""
+    steep = slope_of(land, cell_m)
+    if factor > 1:
+        steep = -pool_lowest(-steep, factor)
+    return (rules.slope + rules.steep_share * steep).astype(np.float32)
+
+
+def _objects(
+    left: np.ndarray, allowed: np.ndarray, cell_m: float, rules: GroundRules
+) -> np.ndarray:
     """bool (rows, cols): what openings with windows up to `window_m` lower by more than the slope allows."""
     radius = max(1, round(rules.window_m / cell_m))
     padded = np.pad(left, radius, constant_values=np.nan)
+    allowed = np.pad(allowed, radius, mode="edge")
     filled = fill_low(padded, max(1, round(rules.gap_m / cell_m)))
     found = np.zeros(filled.shape, bool)
     last, step = filled, 1
@@ -129,14 +155,14 @@ def _objects(left: np.ndarray, cell_m: float, rules: GroundRules) -> np.ndarray:
         if reach > WIDEST_KERNEL * step:
             pooled = pool_lowest(last, 2)
             # What only the larger cells take away is taken away all the same: the rim of a roof beside its feet.
-            under = repeat(pooled, 2, last.shape)
-            rim = last - under > rules.step_m + rules.slope * reach * cell_m
+            rim = last - repeat(pooled, 2, last.shape) > rules.step_m + allowed * reach * cell_m
             found |= repeat(rim, step, found.shape)
             last, step = pooled, step * 2
+            allowed = -pool_lowest(-allowed, 2)
         wide = max(1, round(reach / step))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * wide + 1))
         opened = cv2.morphologyEx(last, cv2.MORPH_OPEN, kernel)
-        lowered = last - opened > rules.step_m + rules.slope * reach * cell_m
+        lowered = last - opened > rules.step_m + allowed * reach * cell_m
         found |= repeat(lowered, step, found.shape)
         last = opened
     bare = np.where(found, repeat(last, step, found.shape), filled)

@@ -11,6 +11,8 @@ WANTED_SHARE = 0.8
 MAX_FACTOR = 16
 # Gaps of thin sampling, in cells from the nearest known one.
 NARROW_GAP = 2.5
+# A storey above the lie of the land: what is higher at the border or the water stands there, it is no land.
+HIGHEST_GAP_M = 3.0
 # Strays under the ground come one by one: the fifth lowest cell of a neighbourhood is none.
 PIT_BLOCK = 8
 PIT_RANK = 4
@@ -64,7 +66,7 @@ def repeat(values: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def fill_low(values: np.ndarray, reach: int) -> np.ndarray:
-    """Values (rows, cols) with NaN filled: by the nearest value in narrow gaps, by low ones in wide gaps and outside.
+    """Heights above the lie of the land (rows, cols) with NaN filled: by the nearest value in narrow gaps, by low ones in wide gaps and outside.
 
     What stands at the water or at the border must not go on there: its windows shall find lower ground. `reach` is how
     many cells away the lowest value is looked for.
@@ -75,7 +77,8 @@ def fill_low(values: np.ndarray, reach: int) -> np.ndarray:
     distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
     high = np.where(known, values, np.inf).astype(np.float32)
     lowest = cv2.erode(high, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    return np.where(distance > NARROW_GAP, lowest[rows, cols], values[rows, cols])
+    beyond = np.minimum(lowest[rows, cols], HIGHEST_GAP_M)
+    return np.where(distance > NARROW_GAP, beyond, values[rows, cols])
 
 
 def fill_smooth(values: np.ndarray) -> np.ndarray:

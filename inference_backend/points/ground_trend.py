@@ -13,7 +13,8 @@ from scipy.sparse import linalg
 # From coarse to fine, each level on what the one before leaves: a cell's lowest point is then no longer its downhill edge.
 LEVELS_M = (64.0, 32.0, 16.0, 8.0)
 STIFFNESS = 3.0
-ROUNDS = 4
+# Rounds of weighting: the first ones forgive hilltops that the level before has missed.
+PATIENCE = (10.0, 5.0, 2.0, 1.0)
 # A cell that lies so far above the surface, by the side of the level's cells, counts half.
 HALF_WEIGHT = 0.1
 # The coarse levels carry what is wide; what is left converges in few steps.
@@ -22,7 +23,8 @@ SOLVER_STEPS = 60
 
 def trend(low: np.ndarray, cell_m: float) -> np.ndarray:
     """Smooth lower surface float32 (rows, cols) of lowest heights with NaN where nothing is known."""
-    surface = np.full(low.shape, np.nanmedian(low), np.float32)
+    start = np.nanquantile(low, 0.25) if np.isfinite(low).any() else 0.0
+    surface = np.full(low.shape, start, np.float32)
     for level_m in LEVELS_M:
         step = max(1, round(level_m / cell_m))
         coarse = pool_lowest(low - surface, step)
@@ -37,16 +39,16 @@ def _cling(coarse: np.ndarray, half_weight_m: float) -> np.ndarray:
     if coarse.size == 1:
         return coarse
     penalty = STIFFNESS * _bending(coarse.shape) + 1e-4 * sparse.eye(coarse.size)
-    weight = known.astype(np.float64)
     surface = np.zeros(coarse.size)
-    for _ in range(ROUNDS):
+    for patience in PATIENCE:
+        # The first round trusts the level before: what stands far above it is no land, however wide.
+        above = np.maximum(heights - surface, 0.0) / (half_weight_m * patience)
+        weight = known / (1.0 + above**2)
         system = (penalty + sparse.diags(weight)).tocsr()
         scale = sparse.diags(1.0 / system.diagonal())
         surface, _ = linalg.cg(
             system, weight * heights, x0=surface, rtol=1e-3, maxiter=SOLVER_STEPS, M=scale
         )
-        above = np.maximum(heights - surface, 0.0) / half_weight_m
-        weight = known / (1.0 + above**2)
     return surface.reshape(coarse.shape)
 
 
