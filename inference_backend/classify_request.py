@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from inference_backend.cloud_layers import check_cloud_target
 from inference_backend.errors import InvalidInput
 from inference_backend.models.device import DEVICES
 from inference_backend.points.targets import ept_folder, target_kind
-from inference_backend.vector.cloud_layers import check_cloud_target
 from inference_backend.vector.write import TargetProblem, check_writable, files_of
 
 DEFAULT_MODEL = "default-3d"

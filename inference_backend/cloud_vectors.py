@@ -18,17 +18,17 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from inference_backend.cancel import CancelToken
-from inference_backend.errors import InvalidInput
-from inference_backend.points.metric import MetricFrame
-from inference_backend.vector.attributes import fitting, now
-from inference_backend.vector.buildings import find_buildings
-from inference_backend.vector.cloud_layers import (
+from inference_backend.cloud_layers import (
     LAYERS,
     Row,
     check_cloud_target,
     layer_paths,
     write_layers,
 )
+from inference_backend.errors import InvalidInput
+from inference_backend.points.metric import MetricFrame
+from inference_backend.vector.attributes import fitting, now
+from inference_backend.vector.buildings import find_buildings
 from inference_backend.vector.cloud_rasters import CloudEvidence
 from inference_backend.vector.measure import area_m2, perimeter_m
 from inference_backend.vector.surfaces import RULES, find_surfaces

@@ -13,6 +13,7 @@ import shapely
 from shapely import Polygon
 
 from inference_backend.cancel import CancelToken
+from inference_backend.cloud_layers import COLUMNS, LAYERS
 from inference_backend.cloud_raster_files import write_dtm, write_hag
 from inference_backend.cloud_vectors import Provenance, write_vectors
 from inference_backend.errors import Cancelled, InvalidInput
@@ -20,7 +21,6 @@ from inference_backend.evaluation.footprint_metrics import footprint_scores, pol
 from inference_backend.points.metric import MetricFrame
 from inference_backend.points.surface import SurfaceGrid
 from inference_backend.vector.buildings import find_buildings
-from inference_backend.vector.cloud_layers import COLUMNS, LAYERS
 from inference_backend.vector.cloud_rasters import CloudEvidence, Window, pick_cell_m
 from inference_backend.vector.panels import PANEL_CELLS, PanelStore
 from inference_backend.vector.surfaces import ROAD, WATER, find_surfaces
