@@ -24,20 +24,26 @@ _PLAIN = (
     ("Blue", "<u2", "blue"),
     ("Infrared", "<u2", "nir"),
 )
-# EPT's name, LAS's field, the lowest bit and how many: formats 0 to 3, and 6 to 8.
+# EPT's name, LAS's field, the lowest bit and how many: formats 0 to 3, and 6 to 8. Flags one by one: QGIS 3.40 takes a
+# dimension `ClassFlags` for four, and then reads everything behind it from the wrong place.
 _OLD_BITS = (
     ("ReturnNumber", "bit_fields", 0, 3),
     ("NumberOfReturns", "bit_fields", 3, 3),
     ("ScanDirectionFlag", "bit_fields", 6, 1),
     ("EdgeOfFlightLine", "bit_fields", 7, 1),
-    ("ClassFlags", "raw_classification", 5, 3),
+    ("Synthetic", "raw_classification", 5, 1),
+    ("KeyPoint", "raw_classification", 6, 1),
+    ("Withheld", "raw_classification", 7, 1),
 )
 _NEW_BITS = (
     ("ReturnNumber", "bit_fields", 0, 4),
     ("NumberOfReturns", "bit_fields", 4, 4),
     ("ScanDirectionFlag", "classification_flags", 6, 1),
     ("EdgeOfFlightLine", "classification_flags", 7, 1),
-    ("ClassFlags", "classification_flags", 0, 4),
+    ("Synthetic", "classification_flags", 0, 1),
+    ("KeyPoint", "classification_flags", 1, 1),
+    ("Withheld", "classification_flags", 2, 1),
+    ("Overlap", "classification_flags", 3, 1),
     ("ScanChannel", "classification_flags", 4, 2),
 )
 _KINDS = {"i": "signed", "u": "unsigned", "f": "float"}

@@ -139,7 +139,7 @@ EPT_NAMES = {
     "nir": "Infrared",
     "scanner_channel": "ScanChannel",
 }
-EPT_FLAGS = ("synthetic", "key_point", "withheld", "overlap")
+EPT_FLAGS = {"synthetic": "Synthetic", "key_point": "KeyPoint", "withheld": "Withheld", "overlap": "Overlap"}
 
 
 def assert_same_ept(ept: Ept, wanted: dict[str, np.ndarray]) -> None:
@@ -152,7 +152,7 @@ def assert_same_ept(ept: Ept, wanted: dict[str, np.ndarray]) -> None:
             found.append(np.rint(points["ScanAngleRank"].astype(np.float64) / step))
             values.append(column.astype(np.float64))
         elif name in EPT_FLAGS:
-            found.append((points["ClassFlags"] >> EPT_FLAGS.index(name)) & 1)
+            found.append(points[EPT_FLAGS[name]])
             values.append(column)
         elif column.ndim == 2:
             for number in range(column.shape[1]):
