@@ -87,6 +87,7 @@ class _Run:
         job, cloud = self._job, self._cloud
         tiles_folder = folder / "tiles"
         tiles_folder.mkdir()
+        self._passes.enter("read", f"Reading {cloud.info.path.name}")
         gathered = Reader(cloud, self._passes, self._cancel).gather(tiles_folder, job.extent)
         products = Products(job, cloud.info, gathered, folder)
         with PointResults(cloud.info.count, folder / "results") as results, products:
