@@ -137,7 +137,9 @@ def main() -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
-    print(f"{'cloud':28}{'split':6}{'pts/m2':>8}{'I %':>7}{'II %':>7}{'total':>7}{'IoU %':>7}{'s':>7}")
+    print(
+        f"{'cloud':28}{'split':6}{'pts/m2':>8}{'I %':>7}{'II %':>7}{'total':>7}{'IoU %':>7}{'s':>7}"
+    )
     for row in rows:
         print(
             f"{row.name:28}{row.split:6}{row.density:8.2f}{row.type_1:7.2f}{row.type_2:7.2f}"
