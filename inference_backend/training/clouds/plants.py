@@ -147,24 +147,9 @@ def _crown(
         fronds = rng.integers(7, 11)
         away = away / (0.55 + 0.45 * np.abs(np.cos(fronds * theta / 2 + rng.uniform(0, 6))))
     foot = float(relief.ground_at(x, y))
-    rough = rng.uniform(0.15, 0.6) * min(radius / 3, 1.2)
-    share = np.sqrt(np.clip(1 - away**2, 0, 1))
-    if kind == "conifer tree":
-        low = rng.uniform(0.05, 0.3) * height
-        top = low + (height - low) * np.clip(1 - away, 0, 1) ** rng.uniform(0.75, 1.1)
-        top += rough * grain
-        bottom = low + 0.15 * away * height * 0.3
-        rate = rng.uniform(0.45, 1.0)
-    elif kind == "palm":
-        top = height - 0.35 * radius * away**2 + 0.1 * grain
-        bottom = top - 0.25 - 0.5 * (1 - np.clip(away, 0, 1))
-        rate = rng.uniform(0.7, 1.6)
-    else:
-        depth = min(rng.uniform(0.45, 0.85) * height, 2.6 * radius)
-        middle = height - 0.5 * depth
-        top = middle + 0.5 * depth * share + rough * grain
-        bottom = middle - 0.5 * depth * share * rng.uniform(0.5, 1)
-        rate = rng.uniform(0.3, 0.9) * (0.35 if bare else 1.0)
+    top, bottom, rate = _shape(rng, kind, away, grain, radius, height)
+    if bare:
+        rate *= 0.35
     top, bottom = foot + top, np.maximum(foot + bottom, relief.ground[window] + 0.15)
     layer = relief.crown
     # Solid things grow through no tree: a crown over a roof begins above it.
@@ -182,6 +167,31 @@ def _crown(
     layer.extinction[window][higher] = (rate * clumps)[higher]
     layer.top[window] = np.where(higher, top, layer.top[window])
     _trunk(rng, relief, row, col, foot, foot + height * 0.6, kind)
+
+
+def _shape(
+    rng: np.random.Generator,
+    kind: str,
+    away: np.ndarray,
+    grain: np.ndarray,
+    radius: float,
+    height: float,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Top and bottom over the foot by the share of the radius from the stem, and extinction 1/m."""
+    rough = rng.uniform(0.15, 0.6) * min(radius / 3, 1.2)
+    if kind == "conifer tree":
+        low = rng.uniform(0.05, 0.3) * height
+        cone = np.clip(1 - away, 0, 1) ** rng.uniform(0.75, 1.1)
+        top = low + (height - low) * cone + rough * grain
+        return top, low + 0.045 * away * height, rng.uniform(0.45, 1.0)
+    if kind == "palm":
+        top = height - 0.35 * radius * away**2 + 0.1 * grain
+        return top, top - 0.25 - 0.5 * (1 - np.clip(away, 0, 1)), rng.uniform(0.7, 1.6)
+    share = np.sqrt(np.clip(1 - away**2, 0, 1))
+    depth = min(rng.uniform(0.45, 0.85) * height, 2.6 * radius)
+    middle = height - 0.5 * depth
+    top = middle + 0.5 * depth * share + rough * grain
+    return top, middle - 0.5 * depth * share * rng.uniform(0.5, 1), rng.uniform(0.3, 0.9)
 
 
 def _trunk(

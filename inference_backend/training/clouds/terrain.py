@@ -35,7 +35,10 @@ def terrain(rng: np.random.Generator, place: Place) -> tuple[np.ndarray, np.ndar
     ground = _level_pads(place, ground)
     # Water stays level, whatever was evened beside it.
     ground = np.where(np.isnan(levels), ground, levels)
-    return ground.astype(np.float32), steps & ~place.is_semantic("road", "water", "building")
+    ground = ground.astype(np.float32)
+    # Earth stands upright only behind a wall.
+    steps |= ground - cv2.erode(ground, np.ones((3, 3), np.uint8)) > 0.9
+    return ground, steps & ~place.is_semantic("road", "water", "building")
 
 
 def _rolling(rng: np.random.Generator, shape: tuple[int, int], slope: float) -> np.ndarray:
