@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import shapely
-from scipy import ndimage
-from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from inference_backend.cancel import CancelToken
 from inference_backend.text_tiles import HALO_PX, Slab
+from inference_backend.vector.adjacency import contacts
 from inference_backend.vector.contour import contours
+from inference_backend.vector.parts import assembled, geometry_array
 from inference_backend.vector.seams import labels_under, nodes
 
 Split = Callable[[np.ndarray, np.ndarray | None, float], np.ndarray]
@@ -91,16 +91,15 @@ class ObjectFinder:
         top = max(self._told - HALO_PX, self._slabs[0][0].row0)
         probability, core, rgb = self._window(top)
         own = (self._told, until, *self._columns)
-        found = []
-        for thing in self._objects(probability, core, rgb, top):
-            if not _overlaps(thing.geometry.bounds, own):
-                continue
-            if thing.whole and not _holds_middle(own, thing, _EITHER_PX):
-                continue
-            (found if thing.whole and _clear(own, thing) else self._doubtful).append(thing)
+        things = self._objects(probability, core, rgb, top)
+        bounds = shapely.bounds(geometry_array(thing.geometry for thing in things)).reshape(-1, 4)
+        whole = np.array([thing.whole for thing in things], bool)
+        ours = _overlap(bounds, own) & (~whole | _hold_middle(bounds, own, _EITHER_PX))
+        sure = ours & whole & _clear(bounds, own)
+        self._doubtful += [things[k] for k in np.flatnonzero(ours & ~sure).tolist()]
         self._told = until
         self._forget(until - HALO_PX)
-        return found
+        return [things[k] for k in np.flatnonzero(sure).tolist()]
 
     def _window(self, top: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """All rows from `top` on that are there, of the panel's columns and the halo on both sides."""
@@ -127,34 +126,34 @@ class ObjectFinder:
 
     def _objects(
         self, probability: np.ndarray, core: np.ndarray | None, rgb: np.ndarray, top: int
-    ) -> Iterator[FoundObject]:
+    ) -> list[FoundObject]:
         window_rows, window_cols = probability.shape
-        above = probability > self._threshold
-        frame = _frame(above)
+        frame = _frame(probability > self._threshold)
         if frame is None:
-            return
+            return []
         probability, core, rgb = (None if a is None else a[frame] for a in (probability, core, rgb))
         labels = self._split(probability, core, self._threshold)
+        self._cancel.check()
         sums = _sums(labels, probability, rgb)
         bottom, right = top + window_rows, self._left + window_cols
         window = (self._left, top, right, bottom)
         first_row, first_col = top + frame[0].start, self._left + frame[1].start
-        cuts = (top > 0, self._left > 0, bottom < self._size[0], right < self._size[1])
-        places = ndimage.find_objects(labels)
-        for label, geometry in _outlines(
-            probability, labels, self._threshold, first_col, first_row
-        ):
-            if label % 64 == 0:
-                self._cancel.check()
-            down, across = places[label - 1]
-            touches = (
-                first_row + down.start == top,
-                first_col + across.start == self._left,
-                first_row + down.stop == bottom,
-                first_col + across.stop == right,
-            )
-            whole = not any(cut and touch for cut, touch in zip(cuts, touches))
-            yield FoundObject(geometry, sums[label], whole, window)
+        whole = np.ones(len(sums), bool)
+        # What lies on a line at which the window, and not the raster, ends.
+        if top > 0 and first_row == top:
+            whole[labels[0]] = False
+        if self._left > 0 and first_col == self._left:
+            whole[labels[:, 0]] = False
+        if bottom < self._size[0] and top + frame[0].stop == bottom:
+            whole[labels[-1]] = False
+        if right < self._size[1] and self._left + frame[1].stop == right:
+            whole[labels[:, -1]] = False
+        outlines = _outlines(probability, labels, self._threshold, first_col, first_row)
+        self._cancel.check()
+        return [
+            FoundObject(geometry, sums[label], bool(whole[label]), window)
+            for label, geometry in outlines
+        ]
 
 
 def _frame(above: np.ndarray) -> tuple[slice, slice] | None:
@@ -176,11 +175,14 @@ def connected(probability: np.ndarray, core: np.ndarray | None, threshold: float
 
 def _sums(labels: np.ndarray, probability: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     """(labels + 1, 5): pixels, sum of the probability, of red, of green, of blue."""
-    inside = labels > 0
-    names = labels[inside]
+    inside = np.flatnonzero(labels > 0)
+    names = labels.ravel()[inside]
     count = int(names.max(initial=0)) + 1
-    columns = [np.bincount(names, minlength=count), np.bincount(names, probability[inside], count)]
-    columns += [np.bincount(names, rgb[..., band][inside], count) for band in range(3)]
+    colours = rgb.reshape(-1, 3)[inside]
+    columns = [np.bincount(names, minlength=count)]
+    columns += [
+        np.bincount(names, weights, count) for weights in (probability.ravel()[inside], *colours.T)
+    ]
     return np.stack(columns, axis=1).astype(np.float64)
 
 
@@ -192,77 +194,60 @@ def _outlines(
     Objects that touch are outlined in different layers: a few contours of the whole window instead of one an object.
     """
     layer_of = _layers(labels)
-    mirrored = np.minimum(2 * threshold - probability, probability)
+    below = np.minimum(2 * threshold - probability, probability)
     rows, cols = labels.shape
     x, y = nodes(col0, cols, True, True), nodes(row0, rows, True, True)
+    layers = layer_of[labels]
     for layer in range(1, int(layer_of.max(initial=0)) + 1):
-        shown = np.where(layer_of == layer, np.arange(len(layer_of)), 0)[labels]
-        field = np.where(shown == labels, probability, mirrored).astype(np.float64)
+        here = layers == layer
+        field = np.where(here | (layers == 0), probability, below).astype(np.float64)
         polygons = contours(np.pad(field, 1, mode="edge"), x, y, threshold)
         if not len(polygons):
             continue
-        owners = labels_under(polygons, shown, col0, row0)
+        owners = labels_under(polygons, np.where(here, labels, 0), col0, row0)
+        polygons, owners = polygons[owners > 0], owners[owners > 0]
         order = np.argsort(owners, kind="stable")
-        firsts = np.flatnonzero(np.diff(owners[order], prepend=-1))
-        for part in np.split(order, firsts[1:]):
-            label = int(owners[part[0]])
-            if label > 0:
-                several = [polygons[index] for index in part]
-                yield label, several[0] if len(several) == 1 else MultiPolygon(several)
+        names, place = np.unique(owners[order], return_inverse=True)
+        yield from zip(names.tolist(), assembled(polygons[order], place, len(names)))
 
 
 def _layers(labels: np.ndarray) -> np.ndarray:
     """Layer of each label, from 1 on (0 for no label): neighbours, corner to corner too, are in different ones."""
     count = int(labels.max(initial=0))
-    layer = np.zeros(count + 1, np.int64)
-    beside: dict[int, set[int]] = {}
-    for one, other in _touching(labels).tolist():
-        beside.setdefault(one, set()).add(other)
-        beside.setdefault(other, set()).add(one)
+    layer = [0] * (count + 1)
+    beside: dict[int, list[int]] = {}
+    for one, other in contacts(labels).pairs.tolist():
+        beside.setdefault(one, []).append(other)
+        beside.setdefault(other, []).append(one)
     for label in range(1, count + 1):
-        taken = {int(layer[other]) for other in beside.get(label, ())}
+        taken = {layer[other] for other in beside.get(label, ())}
         layer[label] = next(free for free in range(1, len(taken) + 2) if free not in taken)
-    return layer
-
-
-def _touching(labels: np.ndarray) -> np.ndarray:
-    """Pairs (n, 2) of different labels whose pixels meet by side or corner."""
-    found = []
-    height, width = labels.shape
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = labels[: height - down, max(0, -right) : width - max(0, right)]
-        other = labels[down:, max(0, right) : width + min(0, right)]
-        meet = (one != other) & (one > 0) & (other > 0)
-        found.append(np.stack([one[meet], other[meet]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+    return np.array(layer, np.uint8 if max(layer) < 256 else np.int64)
 
 
 Span = tuple[float, float, float, float]
 
 
-def _overlaps(bounds: Span, own: Span) -> bool:
-    x0, y0, x1, y1 = bounds
+def _overlap(bounds: np.ndarray, own: Span) -> np.ndarray:
+    x0, y0, x1, y1 = bounds.T
     top, end, left, right = own
-    return x0 < right and x1 > left and y0 < end and y1 > top
+    return (x0 < right) & (x1 > left) & (y0 < end) & (y1 > top)
 
 
-def _holds_middle(own: Span, thing: FoundObject, margin: float) -> bool:
+def _hold_middle(bounds: np.ndarray, own: Span, margin: float) -> np.ndarray:
     top, end, left, right = own
-    x0, y0, x1, y1 = thing.geometry.bounds
+    x0, y0, x1, y1 = bounds.T
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    return left - margin <= x < right + margin and top - margin <= y < end + margin
+    across = (left - margin <= x) & (x < right + margin)
+    return across & (top - margin <= y) & (y < end + margin)
 
 
-def _clear(own: Span, thing: FoundObject) -> bool:
-    """Whether the object lies so far within the rows and columns that no other window tells it too."""
+def _clear(bounds: np.ndarray, own: Span) -> np.ndarray:
+    """Whether an object lies so far within the rows and columns that no other window tells it too."""
     top, end, left, right = own
-    x0, y0, x1, y1 = thing.geometry.bounds
-    return (
-        x0 >= left + _EITHER_PX
-        and x1 <= right - _EITHER_PX
-        and y0 >= top + _EITHER_PX
-        and y1 <= end - _EITHER_PX
-    )
+    x0, y0, x1, y1 = bounds.T
+    across = (x0 >= left + _EITHER_PX) & (x1 <= right - _EITHER_PX)
+    return across & (y0 >= top + _EITHER_PX) & (y1 <= end - _EITHER_PX)
 
 
 def _settle(doubtful: list[FoundObject], cancel: CancelToken) -> Iterator[FoundObject]:

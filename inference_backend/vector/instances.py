@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
+
+from inference_backend.vector.adjacency import contacts
 
 # A neck is a bridge narrower than this share of the narrower lobe: two roofs that touch at a corner, not an L-shape.
 NECK = 0.5
@@ -49,86 +52,89 @@ def split_instances(
     the neighbour with which they share the longest border; those without a neighbour stay. Every pixel of the mask has a
     label, and each label is one connected part (neighbours by corner count). Not-a-number counts as 0.
     """
-    mask = np.nan_to_num(probability, nan=0.0) > threshold
-    parts, count = ndimage.label(mask, _EIGHT)
-    if not count:
+    mask = probability > threshold
+    if not mask.any():
         return np.zeros(mask.shape, np.int32)
+    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     seeds = _seeds(mask, core, least_px)
-    many, none = _parts_by_seeds(parts, count, seeds)
+    number = _seeds_a_part(labels, count, seeds)
     # Parts never touch, so all that are treated alike are treated at once.
-    labels = parts.astype(np.int32)
-    if many.any() and core is not None:
-        grown = _join_over_passes(_grow(many[parts], seeds, core), core)
-        labels = np.where(many[parts], grown + count, labels)
-    if none.any():
-        lobes = _split_at_necks(none[parts])
-        labels = np.where(none[parts], lobes + labels.max() + 1, labels)
-    return _join_fragments(_numbered(labels, mask), least_px)
+    total = count
+    if core is not None and (number > 1).any():
+        inside = (number > 1)[labels]
+        grown = _join_over_passes(_grow(inside, seeds, core), core)
+        labels = np.where(inside, grown + total, labels)
+        total += int(grown.max()) + 1
+    # Of a part this small no piece would be large enough to stand by itself.
+    sizes = np.bincount(labels.ravel(), minlength=count)[:count]
+    necked = (number == 0) & (sizes >= 2 * least_px)
+    necked[0] = False
+    if necked.any():
+        inside = np.append(necked, np.zeros(total - count, bool))[labels]
+        labels = np.where(inside, _split_at_necks(inside) + total, labels)
+    return _join_fragments(_numbered(labels), least_px)
 
 
-def _parts_by_seeds(
-    parts: np.ndarray, count: int, seeds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which parts (0 to count) have several seeds, and which none: bool each."""
-    here = seeds > 0
-    pairs = np.unique(np.stack([parts[here], seeds[here]]), axis=1)
-    number = np.bincount(pairs[0], minlength=count + 1)
-    none = number == 0
-    none[0] = False
-    return number > 1, none
+def _seeds_a_part(parts: np.ndarray, count: int, seeds: np.ndarray) -> np.ndarray:
+    """How many seeds lie in each part, (count,); each lies in one."""
+    here = np.flatnonzero(seeds > 0)
+    part_of = np.zeros(int(seeds.max(initial=0)) + 1, np.int64)
+    part_of[seeds.ravel()[here]] = parts.ravel()[here]
+    return np.bincount(part_of[part_of > 0], minlength=count)
 
 
 def _seeds(mask: np.ndarray, core: np.ndarray | None, least_px: int) -> np.ndarray:
     """Numbered cores inside the mask, without specks: int32."""
     if core is None:
         return np.zeros(mask.shape, np.int32)
-    seeds, count = ndimage.label((np.nan_to_num(core, nan=0.0) > CORE) & mask)
-    sizes = np.bincount(seeds.ravel(), minlength=count + 1)
+    marked = (core > CORE) & mask
+    count, seeds = cv2.connectedComponents(marked.view(np.uint8), connectivity=4)
+    here = seeds[marked]
     # A core is its object eroded: a speck is none, but small objects have small cores.
-    seeds[sizes[seeds] < max(2, least_px // 6)] = 0
-    return seeds.astype(np.int32)
+    kept = np.bincount(here, minlength=count) >= max(2, least_px // 6)
+    seeds[marked] = np.where(kept[here], here, 0)
+    return seeds
 
 
 def _grow(inside: np.ndarray, seeds: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Seeds grown over the whole of `inside`: along valleys of the core map, half-way where it is flat."""
     seeds = np.where(inside, seeds, 0)
-    away = ndimage.distance_transform_edt(seeds == 0)
-    height = _HALFWAY * away / (away + _FAR_PX) - np.nan_to_num(core, nan=0.0)
-    return watershed(height, seeds, mask=inside, connectivity=2)
+    free = (seeds == 0).view(np.uint8)
+    away = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    height = _HALFWAY * away / (away + np.float32(_FAR_PX)) - np.nan_to_num(core, nan=0.0)
+    # From within a seed nothing grows: leaving that out halves the flood.
+    grid = np.ones((3, 3), np.uint8)
+    within = cv2.erode(1 - free, grid, borderType=cv2.BORDER_CONSTANT, borderValue=0).view(bool)
+    grown = watershed(height, np.where(within, 0, seeds), mask=inside & ~within, connectivity=2)
+    return np.where(within, seeds, grown)
 
 
 def _join_over_passes(labels: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Labels whose cores are parted by a shallow valley only are one thing: a roof's two slopes, not two roofs."""
-    core = np.nan_to_num(core, nan=0.0)
+    return _joined(labels, np.nan_to_num(core, nan=0.0), VALLEY)
+
+
+def _joined(labels: np.ndarray, depth: np.ndarray, share: float) -> np.ndarray:
+    """Labels joined where the pass between them is higher than this share of the lower one's top."""
     count = int(labels.max())
+    inside = np.flatnonzero(labels > 0)
     top = np.zeros(count + 1)
-    np.maximum.at(top, labels.ravel(), core.ravel())
-    border = _borders(labels, core)
+    np.maximum.at(top, labels.ravel()[inside], depth.ravel()[inside])
+    border = _borders(labels, depth)
     root = list(range(count + 1))
     for index in np.argsort(-border.width, kind="stable"):
         one, other = (_root(root, int(label)) for label in border.pairs[index])
-        if one != other and border.width[index] >= VALLEY * min(top[one], top[other]):
+        if one != other and border.width[index] >= share * min(top[one], top[other]):
             root[other] = one
             top[one] = max(top[one], top[other])
-    return np.array([_root(root, label) for label in range(count + 1)])[labels]
+    return np.array([_root(root, label) for label in range(count + 1)], np.int32)[labels]
 
 
 def _split_at_necks(inside: np.ndarray) -> np.ndarray:
     """Lobes joined by narrow necks, as labels from 1: basins of the distance to the edge, joined over wide passes."""
-    depth = _depth(inside)
-    peaks, count = ndimage.label(local_maxima(depth, connectivity=2) & inside, _EIGHT)
-    basins = watershed(-depth, peaks, mask=inside, connectivity=2)
-    top = np.zeros(count + 1)
-    np.maximum.at(top, basins[inside], depth[inside])
-    border = _borders(basins, depth)
-    root = list(range(count + 1))
-    for index in np.argsort(-border.width, kind="stable"):
-        one, other = (_root(root, int(label)) for label in border.pairs[index])
-        if one != other and border.width[index] >= NECK * min(top[one], top[other]):
-            root[other] = one
-            top[one] = max(top[one], top[other])
-    joined = np.array([_root(root, label) for label in range(count + 1)])
-    return joined[basins]
+    depth = _distance(inside)
+    peaks, _ = ndimage.label(local_maxima(depth, connectivity=2) & inside, _EIGHT)
+    return _joined(watershed(-depth, peaks, mask=inside, connectivity=2), depth, NECK)
 
 
 def _join_fragments(labels: np.ndarray, least_px: int) -> np.ndarray:
@@ -137,7 +143,9 @@ def _join_fragments(labels: np.ndarray, least_px: int) -> np.ndarray:
     sizes = np.bincount(labels.ravel(), minlength=count + 1).tolist()
     if count < 2 or min(sizes[1:]) >= least_px:
         return labels
-    border = _borders(labels, np.ones(labels.shape, bool))
+    small = np.array(sizes) < least_px
+    small[0] = False
+    border = _borders(labels, None, small[labels])
     shared: dict[int, dict[int, float]] = {label: {} for label in range(1, count + 1)}
     for (one, other), length in zip(border.pairs.tolist(), border.length.tolist(), strict=True):
         shared[one][other] = shared[other][one] = length
@@ -153,40 +161,32 @@ def _join_fragments(labels: np.ndarray, least_px: int) -> np.ndarray:
             if other != into:
                 shared[into][other] = shared[other][into] = shared[into].get(other, 0.0) + length
     joined = np.array([_root(root, label) for label in range(count + 1)])
-    return _numbered(joined[labels], labels > 0)
+    return _numbered(joined[labels])
 
 
-def _borders(labels: np.ndarray, depth: np.ndarray) -> _Border:
+def _borders(
+    labels: np.ndarray, depth: np.ndarray | None, wanted: np.ndarray | None = None
+) -> _Border:
     """Which labels touch, by side or corner; the width of a pass is its greatest lesser depth."""
-    height, width = labels.shape
-    steps = ((0, 1), (1, 0), (1, 1), (1, -1))
-    found, passes = [], []
-    for down, right in steps:
-        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
-        there = (slice(down, height), slice(max(0, right), width - max(0, -right)))
-        one, other = labels[here], labels[there]
-        meet = (one != other) & (one > 0) & (other > 0)
-        pair = np.stack([one[meet], other[meet]], axis=1)
-        found.append(np.sort(pair, axis=1))
-        passes.append(np.minimum(depth[here][meet], depth[there][meet]))
-    pairs, index = np.unique(np.concatenate(found), axis=0, return_inverse=True)
-    index = index.ravel()
-    widest = np.zeros(len(pairs))
-    np.maximum.at(widest, index, np.concatenate(passes))
-    return _Border(pairs, np.bincount(index, minlength=len(pairs)).astype(float), widest)
+    met = contacts(labels, wanted)
+    widest = np.zeros(len(met.pairs))
+    if depth is not None:
+        flat = depth.ravel()
+        np.maximum.at(widest, met.pair, np.minimum(flat[met.here], flat[met.there]))
+    return _Border(met.pairs, np.bincount(met.pair, minlength=len(met.pairs)).astype(float), widest)
 
 
-def _depth(inside: np.ndarray) -> np.ndarray:
+def _distance(inside: np.ndarray) -> np.ndarray:
     """Distance of each pixel to the nearest one outside; what lies beyond the array is outside."""
-    return ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    padded = np.pad(inside.view(np.uint8), 1)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 
-def _numbered(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _numbered(labels: np.ndarray) -> np.ndarray:
     """Labels as 1 to n without a gap: int32, 0 outside."""
-    kept = np.where(inside, labels, 0)
-    there = np.bincount(kept.ravel()) > 0
+    there = np.bincount(labels.ravel()) > 0
     there[0] = False
-    return np.where(inside, np.cumsum(there)[kept], 0).astype(np.int32)
+    return np.cumsum(there, dtype=np.int32)[labels]
 
 
 def _root(root: list[int], label: int) -> int:
