@@ -20,6 +20,7 @@ UNCLASSIFIED = 1
 LOW_NOISE, HIGH_NOISE = "low noise", "high noise"
 MOST_LABEL = 255
 _GREY = (160, 160, 160)
+_TERRAIN = "terrain"
 # New classes have no colour of the graph's; these are told apart from it and from each other.
 _NEW_COLOURS = (
     (230, 60, 180), (40, 200, 190), (250, 190, 40), (120, 90, 220), (190, 230, 60), (240, 110, 70),
@@ -135,8 +136,13 @@ class Scheme:
 
 
 def all_known(graph: LabelGraph, added: Sequence[Wanted] = ()) -> Scheme:
-    """Every leaf that training knows, what was added, and all nodes above them."""
+    """Every leaf that training knows, what was added, and all nodes above them.
+
+    All terrain is written as ground (2): whoever makes a terrain model takes class 2 and nothing else, and a road is told from
+    bare soil by little more than its intensity. The label still says which it is.
+    """
     columns = _columns(graph, added)
+    asked = {one.name for one in added} | {node for one in added for node in one.nodes}
     names = [column.name for column in columns]
     above = [
         n for n in graph.inner if n != ROOT and any(leaf in names for leaf in graph.leaves_of(n))
@@ -156,12 +162,17 @@ def all_known(graph: LabelGraph, added: Sequence[Wanted] = ()) -> Scheme:
             Label(
                 _next(new_ids) if new else graph.index(name) + 1,
                 name,
-                graph.code_of(parent if new else name),
+                _plain_code(graph, parent if new else name, name in asked),
                 _new_colour(name) if new else graph.colour_of(name),
                 place_of.get(parent, -1),
             )
         )
     return _with_noise(graph, columns, labels, members, "unclassified", ())
+
+
+def _plain_code(graph: LabelGraph, name: str, asked: bool) -> int:
+    terrain = _TERRAIN in (name, *graph.ancestors(name))
+    return graph.code_of(_TERRAIN if terrain and not asked else name)
 
 
 def asked_for(graph: LabelGraph, wanted: Sequence[Wanted]) -> Scheme:

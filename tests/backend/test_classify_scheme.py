@@ -148,3 +148,10 @@ def test_the_label_is_the_lowest_that_is_probable_enough(seed, threshold):
             continue
         assert depth[int(place)] == max(depth.values())
         assert chance == pytest.approx(row[place], abs=1e-4)
+
+
+def test_all_terrain_is_ground_unless_a_kind_of_it_is_asked_for():
+    shares = {"pavement": 0.9, "open_ground": 0.1}
+    assert decided(all_known(GRAPH), **shares)[:2] == ("pavement", 2)
+    assert decided(all_known(GRAPH), rail_track=0.9, open_ground=0.1)[:2] == ("rail track", 2)
+    assert decided(asked_for(GRAPH, [Wanted("road", ("pavement",))]), **shares)[:2] == ("road", 11)
