@@ -159,4 +159,4 @@ def emphasis_at(done: float) -> Emphasis:
     """Inner nodes first; then the leaves and the hinge among them."""
     if done < STAGE_1:
         return Emphasis(leaf=0.15, levels=1.0)
-    return Emphasis(leaf=1.0, levels=0.4, hinge=0.5, align=0.05)
+    return Emphasis(leaf=1.0, levels=0.8, hinge=0.3, align=0.05)
