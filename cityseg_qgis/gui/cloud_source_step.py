@@ -27,6 +27,7 @@ class CloudSourceStep(Step):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(1, tr("Choose the point cloud"), parent)
         self._files: dict[str, str] = {}
+        self._chosen = ""
         self.layer_combo = QgsMapLayerComboBox(self)
         self.layer_combo.setObjectName("CitySegCloudCombo")
         self.layer_combo.setFilters(QgsMapLayerProxyModel.Filter.PointCloudLayer)
@@ -96,6 +97,7 @@ class CloudSourceStep(Step):
         self.layer_combo.setAdditionalItems(list(self._files))
         self.layer_combo.setCurrentIndex(self.layer_combo.findText(name))
         self.layer_combo.blockSignals(False)
+        self._chosen = ""  # the file may be another one than before
         self._on_chosen()
 
     def show_description(
@@ -127,7 +129,14 @@ class CloudSourceStep(Step):
         self.note.setVisible(bool(text))
 
     def _on_chosen(self, *_: object) -> None:
-        self.layer_combo.setToolTip(self._files.get(self.layer_combo.currentText(), ""))
+        """The list moves also when layers come and go: that is no new choice."""
+        layer = self.layer_combo.currentLayer()
+        path = self._files.get(self.layer_combo.currentText(), "")
+        chosen = path if layer is None else layer.id()
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        self.layer_combo.setToolTip(path)
         self.changed.emit()
 
 

@@ -221,6 +221,20 @@ def test_a_cloud_in_degrees_cannot_be_classified(session, folder):
     assert "Traceback" not in session.note
 
 
+def test_layers_that_come_and_go_choose_no_other_cloud(session, las, folder):
+    session.choose(las)
+    asked = []
+    session.clouds.source_step.changed.connect(lambda: asked.append(True))
+    layer = QgsPointCloudLayer(str(tiny.write_ept(folder / "a town", tiny.street())), "a town", "ept")
+    QgsProject.instance().addMapLayer(layer)
+    settle()
+    QgsProject.instance().removeMapLayer(layer.id())
+    settle()
+    assert asked == []
+    assert session.clouds.source_step.source().path == str(las)
+    assert session.clouds.output_step.run_button.isEnabled()
+
+
 def test_a_layer_of_the_project(session, folder):
     path = tiny.write_ept(folder / "town", tiny.street())
     layer = QgsPointCloudLayer(str(path), "my town", "ept")
