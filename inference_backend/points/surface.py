@@ -13,10 +13,10 @@ import numpy as np
 from inference_backend.errors import InvalidInput
 from inference_backend.points.metric import finite
 
-# 64 M cells are 640 MB of rasters here: what fits beside the model in 3 GB.
-MAX_CELLS = 64_000_000
+# The ground filter takes about 60 bytes a cell beside these rasters' 12: so many cells fit in 3 GB.
+MAX_CELLS = 32_000_000
 # Cells larger than this say nothing of ground: such bounds come from stray points or a wrong unit.
-MAX_CELL_M = 8.0
+MAX_CELL_M = 12.0
 
 
 def grid_shape(

@@ -89,7 +89,7 @@ def test_surface_leaves_out_what_is_no_number_or_outside() -> None:
 
 
 def test_wide_bounds_get_larger_cells_and_absurd_ones_a_sentence() -> None:
-    grid = SurfaceGrid((0, 0, 12_000, 12_000))
+    grid = SurfaceGrid((0, 0, 8_000, 8_000))
     assert grid.rows * grid.cols <= MAX_CELLS
     assert 1.0 < grid.cell_m < 2.0
     with pytest.raises(InvalidInput, match=r"870 km by 6,600 km"):
