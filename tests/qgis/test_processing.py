@@ -87,6 +87,7 @@ def test_the_provider_comes_and_goes(qgis_app):
         plugin.initProcessing()
         names = [a.name() for a in registry.providerById("cityseg").algorithms()]
         assert sorted(names) == [
+            "classifypointcloud",
             "segmentwithprompts",
             "segmentwithreasoning",
             "segmentwithtext",
