@@ -18,6 +18,7 @@ from inference_backend.models.cityseg.graph_encoder import Hierarchy, conditiona
 from inference_backend.models.cityseg.label_graph import label_graph
 from inference_backend.models.cityseg.layers import SparseDepthwise, pooled
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
+from inference_backend.models.cityseg.settling import settled
 from inference_backend.models.cityseg.voxels import FEATURES, curve_windows, voxelise
 from inference_backend.models.cityseg.weights_file import (
     Calibration,
@@ -263,3 +264,20 @@ def test_a_cancelled_block_stops(block):
     token.cancel()
     with pytest.raises(Cancelled):
         CitySegModel.untrained(config=SMALL).predict_block(block, columns(*SEEN), token)
+
+
+def test_what_stands_settles_with_its_neighbours_and_what_lies_stays():
+    """Three fine voxels in one coarse voxel; groups: terrain (column 0), building (1, 2), tree (3)."""
+    groups = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    lying = torch.tensor([True, False, False])
+    probability = torch.tensor([[0.0, 0.6, 0.3, 0.1], [0.0, 0.3, 0.1, 0.6], [0.9, 0.0, 0.0, 0.1]])
+    alone = torch.full((27, 1), 1)
+    alone[13] = 0
+    found = settled(probability, groups, lying, torch.tensor([0, 0, 0]), alone)
+    building, tree = 0.9 + 0.4, 0.1 + 0.6 + 0.1 * 0.1
+    share = building / (building + tree)
+    wanted = 0.2 * 0.4 + 0.8 * share
+    assert float(found[1, 1] + found[1, 2]) == pytest.approx(wanted, abs=1e-4)
+    assert float(found[1, 1] / found[1, 2]) == pytest.approx(3.0, abs=1e-3)
+    torch.testing.assert_close(found.sum(1), torch.ones(3))
+    assert float(found[2, 0]) > 0.89

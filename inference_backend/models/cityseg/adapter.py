@@ -16,9 +16,10 @@ from inference_backend.language.encoder import TextEncoder
 from inference_backend.models.base import ModelCard
 from inference_backend.models.cityseg.classes import ClassSet, CloudClass
 from inference_backend.models.cityseg.graph_encoder import Hierarchy, leaf_log, measures_of
-from inference_backend.models.cityseg.label_graph import LabelGraph, label_graph
+from inference_backend.models.cityseg.label_graph import ROOT, LabelGraph, label_graph
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
 from inference_backend.models.cityseg.node_text import mean_text, node_text
+from inference_backend.models.cityseg.settling import settled
 from inference_backend.models.cityseg.voxels import voxelise
 from inference_backend.models.cityseg.weights_file import Calibration, load_cloud_network
 from inference_backend.points.blocks import BlockPoints
@@ -34,13 +35,20 @@ CARD = ModelCard(
 )
 
 
+_LYING = ("terrain", "water")
+
+
 @dataclass(frozen=True)
 class Prototypes:
-    """What the classes of a set look like to the network: `vectors` (nodes, embedding), the tree, and the cost of seen leaves."""
+    """What the classes of a set look like to the network: `vectors` (nodes, embedding), the tree, the cost of seen leaves, the
+    columns of each group at the top of the graph (K, G), and which groups lie on the ground, bool (G,).
+    """
 
     vectors: torch.Tensor
     hierarchy: Hierarchy
     cost: torch.Tensor
+    groups: torch.Tensor
+    lying: torch.Tensor
 
 
 class CitySegModel:
@@ -98,6 +106,14 @@ class CitySegModel:
             scale = self.sharpness / self.calibration.temperature
             scores = embedding @ (prototypes.vectors.T * scale) - prototypes.cost
             probability = leaf_log(scores, prototypes.hierarchy).exp_()
+            coarse = voxels.levels[1]
+            probability = settled(
+                probability,
+                prototypes.groups,
+                prototypes.lying,
+                torch.from_numpy(voxels.levels[0].parent).to(self.device),
+                torch.from_numpy(coarse.neighbours).to(self.device),
+            )
             answer = probability.to(torch.float16).cpu().numpy()
         return answer[voxels.inverse]
 
@@ -132,7 +148,23 @@ class CitySegModel:
                 torch.from_numpy(np.stack(measures)).to(self.device),
                 hierarchy.relations,
             )
-        return Prototypes(vectors, hierarchy, torch.from_numpy(cost).to(self.device))
+        tops = [self._top(column) for column in classes.columns]
+        names = list(dict.fromkeys(tops))
+        groups = torch.tensor([[float(top == name) for name in names] for top in tops])
+        lying = torch.tensor([name in _LYING for name in names])
+        return Prototypes(
+            vectors,
+            hierarchy,
+            torch.from_numpy(cost).to(self.device),
+            groups.to(self.device),
+            lying.to(self.device),
+        )
+
+    def _top(self, column: CloudClass) -> str:
+        """The group at the top of the label graph; a new class right below the root is one of its own."""
+        if column.new and column.parent == ROOT:
+            return column.name
+        return self._graph.path(column.parent if column.new else column.name)[0]
 
     def _words(self, name: str) -> np.ndarray:
         if self._text is None:
