@@ -4,7 +4,7 @@
 
 Leaves buildings.gpkg, buildings.shp, result.png and demo.qgz in demo/, and what the words found as found.gpkg and found.shp.
 Without arguments it makes a scene with exact truth first (scene.tif, prompts.geojson, truth.gpkg), and the table gains the
-IoU against it.
+IoU against it; and it classifies a generated point cloud (city.laz, classified.laz, city.gpkg, cloud.png).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _SIDE_FILES = tuple(
     f"{name}.{suffix}" for name in ("buildings", "found") for suffix in ("dbf", "shx", "prj", "cpg")
 )
 _MADE = (*RESULTS, *FOUND, *_SIDE_FILES, "prompts.gpkg")
+_CLOUD = ("city.laz", "classified.laz", "city.gpkg", "cloud.png")
 _SCENE = ("scene.tif", "scene.tif.aux.xml", "prompts.geojson", "truth.gpkg")
 MARK = "@cityseg "
 _HEAD = ("object", "class", "prompts", "area m²", "score", "ms", "IoU")
@@ -95,7 +96,10 @@ def run(raster: Path | None, prompts: Path | None, text: str | None, out: Path) 
     job_file = plugins / "job.json"
     job_file.write_text(json.dumps(job), encoding="utf-8")
     promised = (*RESULTS, *FOUND) if text else RESULTS
-    return _report(_in_qgis(plugins, job_file), _Truth(truth), out, promised)
+    code = _report(_in_qgis(plugins, job_file), _Truth(truth), out, promised)
+    if truth is not None:
+        _classify(out)
+    return code
 
 
 def _check_qgis() -> None:
@@ -117,7 +121,7 @@ def _make_folder(out: Path) -> None:
     """An empty place for the results: what an earlier run left must not pass for this one's."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (*_MADE, *_SCENE):
+        for name in (*_MADE, *_SCENE, *_CLOUD):
             (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise ResourceProblem(
@@ -233,6 +237,21 @@ def _report(
         )
     sys.stdout.write("\n".join(f"wrote {_short(out / name)}" for name in promised) + "\n")
     return 1 if failed else 0
+
+
+def _classify(out: Path) -> None:
+    """The point cloud of the demo; only where the demo makes its own data."""
+    from demo_cloud import CLOUD_FILES, classify_city
+
+    _say("scanning a generated suburb and classifying its points")
+    answer = classify_city(out)
+    sys.stdout.write(
+        f"point cloud: {answer['sentence']}\n"
+        f"  {100 * answer['right']:.1f} % of the points got the right class (ground, vegetation, building, others by their code)\n"
+    )
+    for layer in answer["vector_layers"]:
+        sys.stdout.write(f"  {layer['count']} features in the layer {layer['name']}\n")
+    sys.stdout.write("\n".join(f"wrote {_short(out / name)}" for name in CLOUD_FILES) + "\n")
 
 
 def _tell_words(event: dict[str, Any]) -> None:

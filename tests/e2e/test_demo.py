@@ -39,7 +39,7 @@ def own_scene(tmp_path_factory):
 
 
 def layer_of(path):
-    layer = QgsVectorLayer(str(path), path.stem, "ogr")
+    layer = QgsVectorLayer(str(path), Path(str(path)).stem, "ogr")
     assert layer.isValid()
     return layer
 
@@ -56,8 +56,23 @@ def test_everything_promised_is_there(own_scene):
         "scene.tif",
         "prompts.geojson",
         "truth.gpkg",
+        "city.laz",
+        "classified.laz",
+        "city.gpkg",
+        "cloud.png",
     ):
         assert (out / name).stat().st_size > 0
+
+
+def test_the_cloud_is_classified_and_drawn(own_scene):
+    out, printed = own_scene
+    share = re.search(r"([\d.]+) % of the points got the right class", printed)
+    assert share is not None
+    assert float(share[1]) > 70
+    assert layer_of(f"{out / 'city.gpkg'}|layername=buildings").featureCount() > 3
+    picture = QImage(str(out / "cloud.png"))
+    seen = {picture.pixel(x, y) for x in range(0, 700, 9) for y in range(0, 700, 9)}
+    assert len(seen) >= 4
     assert "wrote " in printed
 
 
@@ -150,7 +165,9 @@ def test_project_opens_with_all_layers(own_scene):
     assert project.read(str(out / "demo.qgz"))
     layers = list(project.mapLayers().values())
     assert all(layer.isValid() for layer in layers)
-    assert {"scene", "Segmented objects", "Found in words", "Clicks"} <= {layer.name() for layer in layers}
+    assert {"scene", "Segmented objects", "Found in words", "Clicks"} <= {
+        layer.name() for layer in layers
+    }
     assert [layout.name() for layout in project.layoutManager().layouts()] == ["Demo"]
     project.clear()
 
