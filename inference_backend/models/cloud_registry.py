@@ -20,7 +20,7 @@ _loading = threading.Lock()
 
 
 def get_cloud_model(name: str = DEFAULT_3D, device: str = "auto") -> CitySegModel:
-    """The model, loaded once a device. `name` is `default-3d`, a registered name or a path of weights.
+    """The model, loaded once a device. `name` is `default-3d` or a path of weights.
 
     Raises InvalidInput for a name that is no cloud model and for absent or unusable weights.
     """
