@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from inference_backend.cancel import CancelToken
 from inference_backend.text_tiles import HALO_PX, Slab
 from inference_backend.vector.adjacency import contacts
-from inference_backend.vector.contour import contours
+from inference_backend.vector.contour import contours, frame_of
 from inference_backend.vector.parts import assembled, geometry_array
 from inference_backend.vector.seams import labels_under, nodes
 
@@ -128,8 +128,8 @@ class ObjectFinder:
         self, probability: np.ndarray, core: np.ndarray | None, rgb: np.ndarray, top: int
     ) -> list[FoundObject]:
         window_rows, window_cols = probability.shape
-        frame = _frame(probability > self._threshold)
-        if frame is None:
+        frame = frame_of(probability > self._threshold)
+        if frame[0].start == frame[0].stop:
             return []
         probability, core, rgb = (None if a is None else a[frame] for a in (probability, core, rgb))
         labels = self._split(probability, core, self._threshold)
@@ -139,32 +139,22 @@ class ObjectFinder:
         window = (self._left, top, right, bottom)
         first_row, first_col = top + frame[0].start, self._left + frame[1].start
         whole = np.ones(len(sums), bool)
-        # What lies on a line at which the window, and not the raster, ends.
-        if top > 0 and first_row == top:
-            whole[labels[0]] = False
-        if self._left > 0 and first_col == self._left:
-            whole[labels[:, 0]] = False
-        if bottom < self._size[0] and top + frame[0].stop == bottom:
-            whole[labels[-1]] = False
-        if right < self._size[1] and self._left + frame[1].stop == right:
-            whole[labels[:, -1]] = False
+        # What lies on a line at which the window ends, and not the raster, goes on there.
+        ends = (
+            (top > 0 and first_row == top, labels[0]),
+            (self._left > 0 and first_col == self._left, labels[:, 0]),
+            (self._size[0] > bottom == top + frame[0].stop, labels[-1]),
+            (self._size[1] > right == self._left + frame[1].stop, labels[:, -1]),
+        )
+        for cut, line in ends:
+            if cut:
+                whole[line] = False
         outlines = _outlines(probability, labels, self._threshold, first_col, first_row)
         self._cancel.check()
         return [
             FoundObject(geometry, sums[label], bool(whole[label]), window)
             for label, geometry in outlines
         ]
-
-
-def _frame(above: np.ndarray) -> tuple[slice, slice] | None:
-    """Rows and columns that hold all of `above` and, inside the array, a pixel more; None where there is nothing."""
-    rows, cols = (np.flatnonzero(above.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return None
-    return (
-        slice(max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, above.shape[0])),
-        slice(max(int(cols[0]) - 1, 0), min(int(cols[-1]) + 2, above.shape[1])),
-    )
 
 
 def connected(probability: np.ndarray, core: np.ndarray | None, threshold: float) -> np.ndarray:
@@ -196,12 +186,17 @@ def _outlines(
     layer_of = _layers(labels)
     below = np.minimum(2 * threshold - probability, probability)
     rows, cols = labels.shape
-    x, y = nodes(col0, cols, True, True), nodes(row0, rows, True, True)
+    x, y = np.meshgrid(nodes(col0, cols, True, True), nodes(row0, rows, True, True))
     layers = layer_of[labels]
     for layer in range(1, int(layer_of.max(initial=0)) + 1):
         here = layers == layer
-        field = np.where(here | (layers == 0), probability, below).astype(np.float64)
-        polygons = contours(np.pad(field, 1, mode="edge"), x, y, threshold)
+        field = np.empty((rows + 2, cols + 2))
+        np.copyto(field[1:-1, 1:-1], below)
+        np.copyto(field[1:-1, 1:-1], probability, where=here | (layers == 0))
+        # Beyond its edge the window goes on as it ends.
+        field[[0, -1], 1:-1] = field[[1, -2], 1:-1]
+        field[:, 0], field[:, -1] = field[:, 1], field[:, -2]
+        polygons = contours(field, x, y, threshold)
         if not len(polygons):
             continue
         owners = labels_under(polygons, np.where(here, labels, 0), col0, row0)

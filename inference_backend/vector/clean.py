@@ -115,7 +115,12 @@ def _drop_spurs(geometries: np.ndarray, width: float) -> np.ndarray:
     thick = np.flatnonzero(~shapely.is_empty(core))
     # Grown a little more than it was shrunk, so that rounding leaves no slivers along straight sides.
     grown = shapely.buffer(core[thick], width / 2 * 1.02, **mitred)
-    rest, of = shapely.get_parts(shapely.difference(parts[thick], grown), return_index=True)
+    try:
+        left = shapely.difference(parts[thick], grown)
+    except shapely.errors.GEOSException:
+        # A mitred buffer may cross itself, and only then is a repair worth its time.
+        left = shapely.difference(parts[thick], shapely.make_valid(grown))
+    rest, of = shapely.get_parts(left, return_index=True)
     long = shapely.area(rest) > width * width
     for index in np.unique(of[long]).tolist():
         spurs = shapely.union_all(rest[long & (of == index)])

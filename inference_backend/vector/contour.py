@@ -19,7 +19,7 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
     (0.5, 0.5). Between the outermost centres and the array's edge the field is constant. Not-a-number counts as
     0. Returns an empty Polygon where nothing is above the threshold.
     """
-    rows, cols = _frame(probability > threshold)
+    rows, cols = frame_of(probability > threshold)
     if rows.start == rows.stop:
         return Polygon()
     cropped = np.asarray(probability[rows, cols], np.float64)
@@ -32,9 +32,11 @@ def polygonize(probability: np.ndarray, threshold: float = 0.5) -> Polygon | Mul
 def contours(field: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float) -> np.ndarray:
     """Polygons (shapely, maybe none) around `field > threshold`, float64 (len(y), len(x)), changed in place.
 
-    Between four neighbouring nodes they depend on those four values only.
+    `x` and `y` may be given as `np.meshgrid` makes them, which saves time where one grid serves several fields. Between four
+    neighbouring nodes the polygons depend on those four values only.
     """
-    np.nan_to_num(field, copy=False, nan=0.0)
+    if not np.isfinite(field.sum()):
+        np.nan_to_num(field, copy=False, nan=0.0)
     offset = field - threshold
     near = np.abs(offset) < _CLEARANCE
     field[near] = threshold + np.where(offset[near] > 0, _CLEARANCE, -_CLEARANCE)
@@ -51,7 +53,7 @@ def contours(field: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float) 
     )
 
 
-def _frame(above: np.ndarray) -> tuple[slice, slice]:
+def frame_of(above: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns that hold all of `above` and, inside the array, a pixel more: an object is rarely the crop."""
     rows, cols = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
     if not len(rows):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from inference_backend.vector.adjacency import contacts
 from inference_backend.vector.instances import split_instances
 
 
@@ -34,7 +35,9 @@ def test_terraced_houses_part_where_their_cores_do():
     assert ((labels > 0) == (mask > 0)).all()
     # Cores meet half-way: each house is 20 columns wide.
     for middle, start in ((15, 5), (35, 25), (55, 45)):
-        assert set(np.flatnonzero(labels[20] == labels[20, middle])) == set(range(start, start + 20))
+        assert set(np.flatnonzero(labels[20] == labels[20, middle])) == set(
+            range(start, start + 20)
+        )
 
 
 def test_cores_meet_half_way_wherever_they_lie_in_a_wide_block():
@@ -177,3 +180,34 @@ def test_a_shifted_image_has_the_same_things(seed):
     there = split_instances(moved, moved_core)[9:57, 5:53]
     pairs = {(a, b) for a, b in zip(here.ravel().tolist(), there.ravel().tolist(), strict=True)}
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+@settings(max_examples=30, deadline=None)
+@given(arrays(np.int32, (7, 9), elements=st.integers(0, 4)))
+def test_contacts_are_all_meetings_of_different_labels(labels):
+    met = contacts(labels)
+    there = {
+        (r * 9 + c, (r + down) * 9 + c + right)
+        for r in range(7)
+        for c in range(9)
+        for down, right in ((0, 1), (1, 0), (1, 1), (1, -1))
+        if r + down < 7 and 0 <= c + right < 9
+        if 0 != labels[r, c] != labels[r + down, c + right] != 0
+    }
+    assert set(zip(met.here.tolist(), met.there.tolist())) == there
+    assert len(met.here) == len(there)
+    flat = labels.ravel()
+    for pair, one, other in zip(met.pair, met.here, met.there):
+        assert set(met.pairs[pair]) == {flat[one], flat[other]}
+
+
+@settings(max_examples=30, deadline=None)
+@given(arrays(np.int32, (7, 9), elements=st.integers(0, 4)), st.integers(1, 4))
+def test_contacts_of_some_pixels_are_those_of_all_that_touch_them(labels, name):
+    wanted = labels == name
+    some, every = contacts(labels, wanted), contacts(labels)
+    flat = wanted.ravel()
+    near = flat[every.here] | flat[every.there]
+    expected = {frozenset(p) for p in zip(every.here[near].tolist(), every.there[near].tolist())}
+    assert {frozenset(p) for p in zip(some.here.tolist(), some.there.tolist())} == expected
+    assert len(some.here) == len(expected)
