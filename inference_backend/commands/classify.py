@@ -49,7 +49,7 @@ def _add_asked(asked: argparse._ArgumentGroup) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="probability from which a class is believed; below it the class above is taken; default: 0.5",
+        help="probability from which a class is believed; below it the class above is taken; default: 0.35",
     )
     asked.add_argument(
         "--extent", metavar="XMIN,YMIN,XMAX,YMAX", help="these points only, in the cloud's CRS"
