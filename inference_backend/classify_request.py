@@ -17,7 +17,6 @@ from inference_backend.vector.write import TargetProblem, check_writable, files_
 DEFAULT_MODEL = "default-3d"
 DEFAULT_THRESHOLD = 0.35
 """Buildings of real surveys come out best with it (IoU, threshold 0, 0.35 and 0.5: Montpellier .857 .881 .876)."""
-"""From half on at most one of several siblings is that probable: the label does not depend on their order."""
 CLOUD_SUFFIXES = (".las", ".laz")
 _MOST_CLASSES = 60
 _TEXTS = ("source", "out", "crs", "vectors", "dtm", "hag", "device", "model")

@@ -232,7 +232,7 @@ class Unsure(RuleCloudModel):
 
 
 def test_below_the_threshold_a_point_is_of_the_parent_class(town, source, tmp_path):
-    answer = classify(source, tmp_path / "out.laz", Unsure())
+    answer = classify(source, tmp_path / "out.laz", Unsure(), threshold=0.5)
     cloud = laspy.read(tmp_path / "out.laz")
     roof = town.code == ROOF
     labels = np.asarray(cloud.cityseg_label)[roof]
