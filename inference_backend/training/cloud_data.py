@@ -39,7 +39,7 @@ class CloudPlan:
 
     folder: Path
     skip: tuple[str, ...] = ("amsterdam",)
-    real_share: float = 0.4
+    real_share: float = 0.5
     balanced: float = 0.5
     blocks: int = 4
     workers: int = 1

@@ -97,7 +97,7 @@ class CitySegTrainer(Trainer):
             count += np.bincount(rows, minlength=len(sets)) / max(len(rows), 1)
         count[0] = 0
         share = count / max(count.sum(), 1e-9)
-        weight = np.clip(np.sqrt(0.02 / np.maximum(share, 1e-5)), 0.4, 4.0)
+        weight = np.clip(np.sqrt(0.02 / np.maximum(share, 1e-5)), 0.6, 2.5)
         return (weight * sets.any(1)).astype(np.float32)
 
     def _train_step(self, samples: list[CloudSample]) -> dict[str, float]:
@@ -159,4 +159,4 @@ def emphasis_at(done: float) -> Emphasis:
     """Inner nodes first; then the leaves and the hinge among them."""
     if done < STAGE_1:
         return Emphasis(leaf=0.15, levels=1.0)
-    return Emphasis(leaf=1.0, levels=0.8, hinge=0.3, align=0.05)
+    return Emphasis(leaf=1.0, levels=1.0, hinge=0.3, align=0.05)

@@ -190,8 +190,13 @@ class MaskDecoder(nn.Module):
             text = no_text(len(prompts.box), prompts.box.device)
         heard = self._hear(text, prompts, features) if isinstance(text, TextTensors) else text
         words4 = None if heard is None else self.likeness(features, heard)
-        maps4 = self._maps(features, prompts, "m4", 4)
-        maps8 = self._maps(features, prompts, "m8", 8)
+        # In the layout of the features: joined with another layout, everything would be copied (a tile: 72 ms, and 65 so).
+        maps4, maps8 = (
+            self._maps(features, prompts, name, stride).contiguous(
+                memory_format=torch.channels_last
+            )
+            for name, stride in (("m4", 4), ("m8", 8))
+        )
         if heard is not None and words4 is not None:
             said4 = heard.has[:, None, None, None].to(maps4.dtype).expand_as(words4[:, None])
             text4 = torch.cat([torch.sigmoid(words4)[:, None].to(maps4.dtype) * said4, said4], 1)
