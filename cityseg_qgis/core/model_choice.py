@@ -46,8 +46,10 @@ class ModelChoice:
 
 
 def read_models(result: Mapping[str, Any]) -> list[ModelChoice]:
-    """The choices in the answer of `models`."""
+    """The models for images in the answer of `models`; those that classify clouds take no prompt of a map."""
     cards = result.get("models")
     if not isinstance(cards, list):
         return []
-    return [ModelChoice.of(card) for card in cards if isinstance(card, Mapping) and card.get("id")]
+    named = [card for card in cards if isinstance(card, Mapping) and card.get("id")]
+    choices = [ModelChoice.of(card) for card in named]
+    return [one for one in choices if set(one.prompts) & {*KINDS, MASK, TEXT}]

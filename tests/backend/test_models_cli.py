@@ -47,7 +47,7 @@ def test_list_shows_each_model_and_the_way_to_it(cityseg):
     assert "run 'cityseg models download sam-vit-h'" in done.stdout
     cards = json.loads(cityseg("list", "--json").stdout)
     assert [card["id"] for card in cards] == [
-        *("default-2d", "sam-vit-b", "sam-vit-l", "sam-vit-h"),
+        *("default-2d", "default-3d", "sam-vit-b", "sam-vit-l", "sam-vit-h"),
         *("openai-vit-b-32", "openai-vit-b-16", "openai-vit-l-14", "openai-rn50"),
     ]
 

@@ -53,7 +53,7 @@ def test_listing_models_imports_nothing_heavy():
 
 def test_an_unknown_name_and_an_unknown_device_are_refused(checkpoint):
     with pytest.raises(
-        InvalidInput, match="no model 'sam-vit-x'; choose one of default-2d, sam-vit-b"
+        InvalidInput, match="no model 'sam-vit-x'; choose one of default-2d, default-3d, sam-vit-b"
     ):
         registry.get("sam-vit-x")
     store.register("sam-vit-b", checkpoint)
