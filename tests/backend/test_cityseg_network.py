@@ -281,3 +281,17 @@ def test_what_stands_settles_with_its_neighbours_and_what_lies_stays():
     assert float(found[1, 1] / found[1, 2]) == pytest.approx(3.0, abs=1e-3)
     torch.testing.assert_close(found.sum(1), torch.ones(3))
     assert float(found[2, 0]) > 0.89
+
+
+def test_a_new_class_moves_no_prototype_of_a_known_one():
+    model = CitySegModel.untrained(config=SMALL)
+    known = columns(*SEEN)
+    added = ClassSet(
+        (*known.columns, CloudClass("gazebo", "building", new=True), *columns("palm").columns)
+    )
+    before, after = model.prototypes(known), model.prototypes(added)
+    names = [name for name, _ in model.rows_of(known).nodes]
+    rows = [[name for name, _ in model.rows_of(added).nodes].index(name) for name in names]
+    torch.testing.assert_close(after.vectors[rows], before.vectors)
+    new = [name for name, _ in model.rows_of(added).nodes].index("gazebo")
+    assert float(after.vectors[new].norm()) == pytest.approx(1, abs=1e-4)

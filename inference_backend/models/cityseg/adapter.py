@@ -142,11 +142,13 @@ class CitySegModel:
         hierarchy = Hierarchy.of(rows.parents, rows.leaves, self.device)
         seen = [row >= 0 and not self._graph.nodes[row].hidden for _, row in rows.nodes]
         cost = np.array(seen, np.float32) * (0.0 if all(seen) else self.calibration.seen_cost)
+        # Nobody hears a node that training did not have: what it had keeps the very prototypes that it was trained with.
+        heard = torch.tensor(seen, device=self.device)
         with torch.inference_mode():
             vectors = self._net.graph(
                 torch.from_numpy(np.stack(texts)).to(self.device),
                 torch.from_numpy(np.stack(measures)).to(self.device),
-                hierarchy.relations,
+                hierarchy.relations & heard,
             )
         tops = [self._top(column) for column in classes.columns]
         names = list(dict.fromkeys(tops))
