@@ -43,6 +43,7 @@ _log = logging.getLogger("inference_backend")
 _GRACE_S = 3.0
 # A progress bar needs no more; a tile loop may report thousands of times.
 _PROGRESS_INTERVAL_S = 0.05
+_PROGRESS_STEP = 0.05
 
 
 class Server:
@@ -226,12 +227,14 @@ class Server:
             self._write(reply)
 
     def _progress_of(self, request_id: int) -> Callable[[float, str], None]:
-        last = [0.0]
+        told_at, told = [0.0], [0.0]
 
         def report(fraction: float, message: str = "") -> None:
             now = time.monotonic()
-            if now - last[0] >= _PROGRESS_INTERVAL_S or fraction >= 1:
-                last[0] = now
+            # A step as large as a new pass is told at once: nothing may follow it for long.
+            far = fraction >= 1 or fraction - told[0] >= _PROGRESS_STEP
+            if now - told_at[0] >= _PROGRESS_INTERVAL_S or far:
+                told_at[0], told[0] = now, fraction
                 self.send(progress(request_id, min(max(float(fraction), 0.0), 1.0), str(message)))
 
         return report
