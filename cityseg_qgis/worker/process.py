@@ -133,6 +133,9 @@ class BackendProcess(QObject):
 
     def _hand_out(self, events: Iterable[Event]) -> None:
         for event in events:
+            # Whoever heard the one before may have abandoned this process: it may be gone already.
+            if self._has_ended:
+                return
             if isinstance(event, Frame):
                 self.frame_received.emit(event)
             elif isinstance(event, Noise):
@@ -142,6 +145,8 @@ class BackendProcess(QObject):
 
     def _on_error_output(self) -> None:
         for line in self._last_words.feed(bytes(self._process.readAllStandardError())):
+            if self._has_ended:
+                return
             self.stderr_line.emit(line)
 
     def _on_finished(self, exit_code: int, status: QProcess.ExitStatus) -> None:
