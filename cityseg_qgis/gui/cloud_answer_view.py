@@ -10,7 +10,6 @@ from qgis.PyQt.QtGui import QColor, QIcon, QPixmap
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -18,6 +17,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from cityseg_qgis.core.cloud_answer import NODE, CloudAnswer, CloudClass
+from cityseg_qgis.gui.widgets import fill, text_label
 from cityseg_qgis.i18n import tr
 
 # More rows scroll.
@@ -30,11 +30,11 @@ class CloudAnswerView(QWidget):
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
-        self.answer_label = _label("CitySegAnswer", self)
+        self.answer_label = text_label("CitySegAnswer", self)
         self.table = ClassTable(self)
-        self.placements_label = _label("CitySegUnderstood", self)
-        self.warnings_label = _label("CitySegNote", self)
-        self.figures_label = _label("CitySegHint", self)
+        self.placements_label = text_label("CitySegUnderstood", self)
+        self.warnings_label = text_label("CitySegNote", self)
+        self.figures_label = text_label("CitySegHint", self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 2, 0, 0)
         column.setSpacing(5)
@@ -57,14 +57,14 @@ class CloudAnswerView(QWidget):
         self.table.show_classes(answer.classes)
         # A name that is known as it stands needs no sentence.
         told = [p.sentence for p in answer.placements if p.sentence and p.kind != NODE]
-        _fill(self.placements_label, "\n".join(told))
-        _fill(self.warnings_label, "\n".join(answer.warnings))
+        fill(self.placements_label, "\n".join(told))
+        fill(self.warnings_label, "\n".join(answer.warnings))
         speed = round(answer.count / seconds, -3) if seconds >= 1 else 0
         parts = [tr("{seconds} s").format(seconds=f"{seconds:.1f}")]
         if speed:
             parts.append(tr("{speed} points a second").format(speed=QLocale().toString(int(speed))))
         parts += [part for part in (answer.model, answer.device) if part]
-        _fill(self.figures_label, " · ".join(parts))
+        fill(self.figures_label, " · ".join(parts))
         self.setEnabled(True)
         self.show()
 
@@ -118,16 +118,3 @@ def swatch(colour: QColor) -> QIcon:
     pixmap = QPixmap(_SWATCH_PX, _SWATCH_PX)
     pixmap.fill(colour)
     return QIcon(pixmap)
-
-
-def _fill(label: QLabel, text: str) -> None:
-    label.setText(text)
-    label.setVisible(bool(text))
-
-
-def _label(name: str, parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label

@@ -18,6 +18,7 @@ from cityseg_qgis.core.text_answer import (
 )
 from cityseg_qgis.errors import CitySegError
 from cityseg_qgis.gui.chips import ChipRow
+from cityseg_qgis.gui.widgets import fill, text_label
 from cityseg_qgis.i18n import tr
 from cityseg_qgis.log import log, sentence_and_detail, show_details
 
@@ -33,10 +34,10 @@ class UnderstoodView(QWidget):
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
-        self.answer_label = _text_label("CitySegAnswer", self)
-        self.sentence_label = _text_label("CitySegUnderstood", self)
-        self.concepts_label = _text_label("CitySegConcepts", self)
-        self.unknown_label = _text_label("CitySegUnknown", self)
+        self.answer_label = text_label("CitySegAnswer", self)
+        self.sentence_label = text_label("CitySegUnderstood", self)
+        self.concepts_label = text_label("CitySegConcepts", self)
+        self.unknown_label = text_label("CitySegUnknown", self)
         self.unknown_label.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.unknown_label.linkActivated.connect(self._on_link)
         self.chips = ChipRow(self)
@@ -75,14 +76,14 @@ class UnderstoodView(QWidget):
         count = len(answer.found)
         self.answer_label.setText(answer.answer or tr("{count} found.").format(count=count))
         concepts = [concept for concept in answer.concepts if _tells(concept)]
-        _fill(self.concepts_label, "\n".join(_capital(concept_text(c)) for c in concepts if not _is_said(c, answer)))
+        fill(self.concepts_label, "\n".join(_capital(concept_text(c)) for c in concepts if not _is_said(c, answer)))
         # After a question the concept says all that the sentence would.
         sentence = "" if concepts and answer.sentence.lower().startswith("understood as") else answer.sentence
-        _fill(self.sentence_label, tr("Understood: {sentence}").format(sentence=sentence) if sentence else "")
+        fill(self.sentence_label, tr("Understood: {sentence}").format(sentence=sentence) if sentence else "")
         self.chips.show_chips(answer.chips if answer.program is not None else ())
-        _fill(self.unknown_label, "<br>".join(_unknown_html(word) for word in answer.unknown))
+        fill(self.unknown_label, "<br>".join(_unknown_html(word) for word in answer.unknown))
         caption, hint = _paths().get(answer.path, ("", ""))
-        _fill(self.path_pill, caption)
+        fill(self.path_pill, caption)
         self.path_pill.setToolTip(hint)
         self.figures_label.setText(
             tr("{count} found in {seconds} s").format(count=count, seconds=f"{seconds:.1f}")
@@ -193,16 +194,3 @@ def _paths() -> dict[str, tuple[str, str]]:
         ),
         CLASSES: (tr("by classes"), tr("Each class was searched for by itself")),
     }
-
-
-def _fill(label: QLabel, text: str) -> None:
-    label.setText(text)
-    label.setVisible(bool(text))
-
-
-def _text_label(name: str, parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label

@@ -118,3 +118,18 @@ def key_table(rows: Iterable[tuple[str, str]], parent: QWidget) -> QWidget:
         grid.addWidget(cap, number, 0)
         grid.addWidget(text, number, 1)
     return table
+
+
+def text_label(name: str, parent: QWidget) -> QLabel:
+    """A label of several lines whose text can be selected; `name` is what the style sheet knows it by."""
+    label = QLabel(parent)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def fill(label: QLabel, text: str) -> None:
+    """Show a text, or hide the label where there is none."""
+    label.setText(text)
+    label.setVisible(bool(text))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
+
+from inference_backend.commands.segment import Signals
+from inference_backend.commands.train_data import show_line
 
 
 def add_clouds_parser(kinds: argparse._SubParsersAction) -> None:
@@ -45,21 +46,9 @@ def _run_clouds(args: argparse.Namespace) -> int:
     from inference_backend.training.clouds.dataset import CloudsPlan, write_clouds
 
     cancel = CancelToken()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if cancel.cancelled:
-            raise KeyboardInterrupt  # asked twice: do not wait for the city under way
-        cancel.cancel()
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with Signals(cancel):
         plan = CloudsPlan(args.count, args.seed, args.held_out, args.side, args.platform)
-        about = write_clouds(args.out, plan, _show, cancel)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        about = write_clouds(args.out, plan, show_line, cancel)
     if args.json:
         sys.stdout.write(json.dumps(about) + "\n")
         return 0
@@ -68,10 +57,3 @@ def _run_clouds(args: argparse.Namespace) -> int:
         f"{len(about['files'])} clouds with {points} points in {args.out}; look at {args.out / 'pictures'}\n"
     )
     return 0
-
-
-def _show(fraction: float, message: str) -> None:
-    """A line that is written over on a terminal; nothing where stderr is a file or a pipe."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{fraction:4.0%}  {message:<60}" + ("\n" if fraction >= 1 else ""))
-        sys.stderr.flush()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
+
+from inference_backend.commands.segment import Signals
 
 
 def add_data_parser(kinds: argparse._SubParsersAction) -> None:
@@ -41,22 +41,10 @@ def _run_data(args: argparse.Namespace) -> int:
     from inference_backend.training.instructions.dataset import DataPlan, write_dataset
 
     cancel = CancelToken()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if cancel.cancelled:
-            raise KeyboardInterrupt  # asked twice: do not wait for the image under way
-        cancel.cancel()
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with Signals(cancel):
         data = None if args.data is None else str(args.data)
         plan = DataPlan(args.scenes, args.seed, args.held_out, args.size_px, args.texts, data)
-        counts = write_dataset(args.out, plan, _show, cancel)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        counts = write_dataset(args.out, plan, show_line, cancel)
     if args.json:
         sys.stdout.write(json.dumps(counts) + "\n")
     else:
@@ -67,7 +55,7 @@ def _run_data(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(fraction: float, message: str) -> None:
+def show_line(fraction: float, message: str) -> None:
     """A line that is written over on a terminal; nothing where stderr is a file or a pipe."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{fraction:4.0%}  {message:<60}" + ("\n" if fraction >= 1 else ""))

@@ -56,7 +56,7 @@ class CloudSample:
 
 def seen_leaves() -> np.ndarray:
     """bool (leaves,): those that training may name."""
-    return np.array([not label_graph().node(name).hidden for name in label_graph().leaves])
+    return ~label_graph().hidden
 
 
 class CloudSource:

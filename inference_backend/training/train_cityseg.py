@@ -6,7 +6,6 @@ siblings; blocks with rare leaves are drawn more often. ("Two-stage training" of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,12 +146,6 @@ class CitySegTrainer(Trainer):
         if len(kinds) > 1 or "right" not in figures:
             return {}
         return {"right_real" if kinds == {True} else "right_made": figures["right"]}
-
-    def _lr(self) -> float:
-        """Warm-up and cosine over the whole budget; the step from stage 1 to 2 needs no other."""
-        done = min(self.spent_s / (self.recipe.minutes * 60), 1.0)
-        warm = min(done / self.recipe.warm_up, 1.0)
-        return self.recipe.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def emphasis_at(done: float) -> Emphasis:

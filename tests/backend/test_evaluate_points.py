@@ -184,10 +184,6 @@ def test_labels_of_another_set_are_said(tmp_path):
 
 
 def test_the_command_prints_json_and_its_exit_code(tmp_path, capsys):
-    from inference_backend.models import registry
-
-    if not registry.card("default-3d").available:
-        pytest.skip("the model default-3d does not ship yet")
     towns.write_layout("fractal", tmp_path, towns.town(per_m2=2))
     given = ["evaluate", "points", str(tmp_path), "--profile", "fractal", "--device", "cpu"]
     assert cli.main([*given, "--threads", "1", "--json"]) == 0

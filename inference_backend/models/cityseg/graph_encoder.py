@@ -8,30 +8,20 @@ encoder" and "hierarchical classification" of CitySeg, arXiv 2508.09470; details
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inference_backend.models.cityseg.label_graph import Geometry, LabelGraph
+from inference_backend.models.cityseg.label_graph import Geometry
 
 TEXT_WIDTH = 384
-MEASURES = 9
+MEASURES = len(fields(Geometry))
 _LAYERS = 2
 _RELATIONS = 3  # parent, children, siblings
-_MEASURE_NAMES = (
-    "height_m",
-    "length_m",
-    "width_m",
-    "base_m",
-    "slope_deg",
-    "roughness",
-    "verticality",
-    "penetrable",
-    "linear",
-)
+_MEASURE_NAMES = tuple(field.name for field in fields(Geometry))
 
 
 def measures_of(geometry: Geometry | None) -> np.ndarray:
@@ -157,9 +147,3 @@ def conditional_log(scores: Tensor, hierarchy: Hierarchy) -> Tensor:
 def leaf_log(scores: Tensor, hierarchy: Hierarchy) -> Tensor:
     """log P(leaf) (N, leaves): the product of the choices from the root down to it."""
     return conditional_log(scores, hierarchy) @ hierarchy.paths.T
-
-
-def graph_rows(graph: LabelGraph) -> tuple[list[int], list[int], np.ndarray]:
-    """Parents, rows of the leaves, and measures (nodes, 18) of a whole label graph."""
-    measures = np.stack([measures_of(node.geometry) for node in graph.nodes])
-    return graph.parents.tolist(), list(range(len(graph.leaves))), measures
