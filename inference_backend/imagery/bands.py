@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from scipy import ndimage
 
 from inference_backend.errors import InvalidInput
+from inference_backend.imagery.damage import SoundReading
 
 STRIP_PX = 1 << 22
 """4 megapixels: some tens of megabytes in work, and few enough strips that their number costs nothing."""
@@ -66,19 +66,15 @@ class BandReader:
                 f"'{dataset.name}' holds complex numbers; convert it to amplitudes first."
             )
         self._dataset, self._band, self._is_float = dataset, band, kind == "f"
+        self._sound = SoundReading(dataset)
         self._masked = MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1]
 
     def read(self, box: Box) -> tuple[np.ndarray, np.ndarray]:
         """Values in the band's own type and bool of those that are data, (rows, cols)."""
         window = Window(box.col, box.row, box.cols, box.rows)
-        try:
+        with self._sound.one():
             values = self._dataset.read(self._band, window=window)
             mask = self._dataset.read_masks(self._band, window=window) if self._masked else None
-        except (RasterioError, OSError) as error:
-            raise InvalidInput(
-                f"Part of '{self._dataset.name}' cannot be read: the file is damaged, incomplete or gone; copy it again.",
-                str(error.__cause__ or error),
-            ) from error
         valid = np.ones(values.shape, bool) if mask is None else mask > 0
         if self._is_float:
             valid &= np.isfinite(values)

@@ -17,6 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import from_gcps
 
 from inference_backend.errors import InvalidInput
+from inference_backend.imagery.damage import check_length
 from inference_backend.imagery.ground import horizontal
 
 _POINT_CLOUDS = (".las", ".laz", ".copc", ".ept", ".e57", ".ply")
@@ -39,6 +40,11 @@ def open_dataset(name: str) -> rasterio.DatasetReader:
         dataset.close()
         hint = f"name one of its parts, for example {inner[0]}" if inner else "choose another file"
         raise InvalidInput(f"'{name}' has no raster band; {hint}.")
+    try:
+        check_length(dataset)
+    except InvalidInput:
+        dataset.close()
+        raise
     return dataset
 
 

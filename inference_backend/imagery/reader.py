@@ -10,10 +10,9 @@ from typing import Protocol
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from inference_backend.errors import InvalidInput
+from inference_backend.imagery.damage import SoundReading
 
 # GDAL's own default is 5 % of the machine's memory, which a process beside QGIS should not take; megabytes.
 os.environ.setdefault("GDAL_CACHEMAX", "256")
@@ -73,7 +72,7 @@ class FileReader:
     """Three bands of an open dataset, with its nodata, mask bands, alpha or palette."""
 
     def __init__(self, dataset: rasterio.DatasetReader, bands: Sequence[int]) -> None:
-        self._dataset = dataset
+        self._dataset, self._sound = dataset, SoundReading(dataset)
         self.files = tuple(dataset.files)
         self._bands = list(bands)
         self._distinct = list(dict.fromkeys(bands))
@@ -89,15 +88,8 @@ class FileReader:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         shape = (max(rows // factor_y, 1), max(cols // factor_x, 1))
         window = Window(col0, row0, cols, rows)
-        try:
-            with self._lock:
-                return self._read(window, shape)
-        except (RasterioError, OSError) as error:
-            raise InvalidInput(
-                f"Part of '{self._dataset.name}' cannot be read: the file is damaged, incomplete or gone; "
-                "copy it again.",
-                detail=str(error.__cause__ or error),
-            ) from error
+        with self._lock, self._sound.one():
+            return self._read(window, shape)
 
     def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
         if self._palette is not None:

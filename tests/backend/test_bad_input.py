@@ -101,6 +101,26 @@ def test_a_truncated_tiff_in_a_process_of_its_own(folder):
     assert "damaged, incomplete" in sentence(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.parametrize(("driver", "end"), [("PNG", b""), ("JPEG", b"\xff\xd9")])
+def test_a_truncated_picture(folder, refused, driver, end):
+    """GDAL reads these without an error: the PNG by a shortcut, the JPEG with a warning."""
+    noise = np.random.default_rng(0).integers(0, 255, (3, 300, 300), dtype=np.uint8)
+    write_tif(folder / "a.tif", noise, driver=driver)
+    whole = (folder / "a.tif").read_bytes()
+    (folder / "a.tif").write_bytes(whole[: len(whole) // 2] + end)
+    assert "damaged, incomplete" in refused()
+
+
+def test_a_truncated_jpeg_in_a_process_of_its_own(folder):
+    """GDAL's warning is no second line."""
+    noise = np.random.default_rng(0).integers(0, 255, (3, 300, 300), dtype=np.uint8)
+    write_tif(folder / "a.tif", noise, driver="JPEG")
+    whole = (folder / "a.tif").read_bytes()
+    (folder / "a.tif").write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    done = run(folder, "a.tif", "--prompts", "p.geojson", "--pixel", "--out", "o.gpkg")
+    assert "damaged, incomplete" in sentence(done.returncode, done.stdout, done.stderr)
+
+
 def test_a_corrupt_header(folder, refused):
     (folder / "a.tif").write_bytes(b"II*\x00" + bytes(range(256)) * 20)
     assert "cannot be read as a raster" in refused()
