@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from inference_backend.training.side_by_side import Crew
     from inference_backend.training.train_cityseg import CitySegTrainer
 
 FIRST_CLOUDS = 24
@@ -35,6 +36,12 @@ def add_cityseg_parser(kinds: argparse._SubParsersAction) -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that train together, each with --threads threads and --blocks blocks (default: 1)",
+    )
+    parser.add_argument(
         "--skip", default="amsterdam", help="surveys kept out, by commas (default: amsterdam)"
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -45,11 +52,8 @@ def add_cityseg_parser(kinds: argparse._SubParsersAction) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from inference_backend.commands.train import stoppable
-    from inference_backend.training.cloud_data import CloudPlan
     from inference_backend.training.cloud_store import store_real
-    from inference_backend.training.train_cityseg import CitySegTrainer
-    from inference_backend.training.train_interactive import Recipe
+    from inference_backend.training.side_by_side import run_crew
 
     clouds = args.clouds or args.out / "clouds"
     if args.data is not None:
@@ -61,17 +65,29 @@ def _run(args: argparse.Namespace) -> int:
     wanted = min(FIRST_CLOUDS, args.cities)
     while maker.is_alive() and len(list(clouds.glob("city-*.npz"))) < wanted:
         time.sleep(0.5)
+    del args.run
+    run_crew(max(args.processes, 1), train, (args, clouds))
+    maker.terminate()
+    return 0
+
+
+def train(crew: Crew, given: tuple[argparse.Namespace, Path]) -> None:
+    """One process of the training; the first exports."""
+    from inference_backend.commands.train import stoppable
+    from inference_backend.training.cloud_data import CloudPlan
+    from inference_backend.training.train_cityseg import CitySegTrainer
+    from inference_backend.training.train_interactive import Recipe
+
+    args, clouds = given
     plan = CloudPlan(clouds, skip=tuple(args.skip.split(",")), blocks=args.blocks)
     recipe = Recipe(
         minutes=args.minutes, lr=args.lr, weight_decay=0.02, warm_up=0.015, threads=args.threads
     )
-    trainer = CitySegTrainer(args.out, plan, recipe, args.device)
+    trainer = CitySegTrainer(args.out, plan, recipe, args.device, crew=crew)
     stoppable(trainer)
     trainer.run(_say)
-    maker.terminate()
-    if args.export:
+    if args.export and crew.leads:
         _export(trainer, args.export)
-    return 0
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 GRIDS_M = (0.25, 0.35, 0.5, 0.7, 1.0)
 # A cell must hold several returns before its count says something of density.
 RETURNS_A_CELL = 12.0
+_COVERED_CELL_M = 4.0
 
 
 def density_per_m2(count: np.ndarray, cell_m: float) -> float:
@@ -25,6 +26,15 @@ def density_per_m2(count: np.ndarray, cell_m: float) -> float:
             return float(np.median(seen)) / cell_m**2
         counts = halve(counts)
         cell_m *= 2
+
+
+def covered_density(xy_m: np.ndarray, return_number: np.ndarray) -> float:
+    """First returns a square metre over the covered ground of loose points (N, 2), by cells of 4 m; 0.0 without points."""
+    if not len(xy_m):
+        return 0.0
+    cells = np.floor(xy_m / _COVERED_CELL_M).astype(np.int64)
+    covered = len(np.unique(cells[:, 0] * 1_000_003 + cells[:, 1]))
+    return float((return_number <= 1).sum()) / (_COVERED_CELL_M**2 * covered)
 
 
 def halve(counts: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from inference_backend.models.cityseg.label_graph import label_graph
 from inference_backend.models.cityseg.voxels import Voxels, voxelise
 from inference_backend.points.blocks import BlockPoints, RawPoints, Surroundings, make_block, survey
-from inference_backend.points.density import GRIDS_M, grid_for
+from inference_backend.points.density import GRIDS_M, covered_density, grid_for
 from inference_backend.training.cloud_store import GENERATED, StoredCloud, label_table
 
 _MOST_POINTS = 700_000
@@ -131,7 +131,7 @@ class CloudSource:
     ) -> list[tuple[float, float, float, float]]:
         low = np.array([points.x.min(), points.y.min()])
         size = np.array([np.ptp(points.x), np.ptp(points.y)])
-        grid = grid_for(_density(points, size))
+        grid = grid_for(covered_density(np.stack([points.x, points.y], 1), points.return_number))
         side = float(np.clip(SIDE_OF_GRID * grid, 36, 128))
         free = np.maximum(size - side, 0)
         names = np.unique(rows[rows > 0])
@@ -158,7 +158,7 @@ class CloudSource:
     ) -> CloudSample:
         rng = self.rng
         block = disturbed_block(make_block(points, around, core, 0.0, rgb_full=255.0), rng)
-        grid = grid_for(_density(points, np.array([block.side_m, block.side_m])))
+        grid = grid_for(covered_density(block.xyz_m[:, :2], block.return_number))
         if rng.random() < 0.25:
             place = GRIDS_M.index(grid) + rng.integers(-1, 2)
             grid = GRIDS_M[int(np.clip(place, 0, len(GRIDS_M) - 1))]
@@ -274,14 +274,6 @@ def _cut(points: RawPoints, inside: np.ndarray) -> RawPoints:
         name: None if value is None else value[inside] for name, value in vars(points).items()
     }
     return RawPoints(**values)
-
-
-def _density(points: RawPoints, size_m: np.ndarray) -> float:
-    """First returns a m2 of covered cells of 4 m."""
-    cells = np.floor(np.stack([points.x, points.y], 1) / 4).astype(np.int64)
-    covered = len(np.unique(cells[:, 0] * 1_000_003 + cells[:, 1]))
-    covered = min(covered, max(int(size_m.prod() / 16), 1))
-    return float((points.return_number <= 1).sum()) / (16 * max(covered, 1))
 
 
 class _Stream(IterableDataset):

@@ -6,7 +6,7 @@ siblings; blocks with rare leaves are drawn more often. ("Two-stage training" of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from inference_backend.training.cloud_data import (
 )
 from inference_backend.training.cloud_loss import Emphasis, LabelRows, cloud_loss
 from inference_backend.training.cloud_store import StoredCloud
+from inference_backend.training.side_by_side import Crew
 from inference_backend.training.train_interactive import Recipe, Trainer
 
 STAGE_1 = 0.3
@@ -65,12 +66,17 @@ class CitySegTrainer(Trainer):
         recipe: Recipe,
         device: str = "cpu",
         config: CloudConfig | None = None,
+        crew: Crew | None = None,
     ) -> None:
-        self.config = config or CloudConfig()
+        self.config, self.crew = config or CloudConfig(), crew or Crew()
         self.graph = SeenGraph.make()
         self.text = node_text()
         self.measures = np.stack([measures_of(n.geometry) for n in label_graph().nodes])
         super().__init__(folder, plan, recipe, device)
+        if not self.crew.leads:
+            self.rng = np.random.default_rng([self.step, self.crew.rank])
+        self.crew.start_alike(self.net)
+        self._ended = False
         sets, self.table = training_table()
         self.labels = LabelRows.of(sets, self.graph.below, device)
         self.labels.weight = torch.from_numpy(self._row_weights(sets)).to(device)
@@ -83,6 +89,23 @@ class CitySegTrainer(Trainer):
 
     def _stream(self) -> Iterator[tuple[list[CloudSample]]]:
         return ((batch,) for batch in cloud_batches(self.plan, self.table))
+
+    def _agree(self) -> None:
+        self.spent_s, stop = self.crew.agree(self.net, self.spent_s, self.stop)
+        self._ended = stop or self.spent_s >= self.recipe.minutes * 60
+
+    def _over(self) -> bool:
+        # All processes leave after the same step: the others would wait for the one that went.
+        return self._ended if self.crew.size > 1 else super()._over()
+
+    def _log(self, recent: list[dict[str, float]], say: Callable[[str], None]) -> None:
+        if self.crew.leads:
+            super()._log(recent, say)
+
+    def save(self) -> None:
+        """The first of the processes writes for all."""
+        if self.crew.leads:
+            super().save()
 
     def _row_weights(self, sets: np.ndarray) -> np.ndarray:
         """Root of the inverse frequency of each label set, within limits; 0 for what is unknown."""

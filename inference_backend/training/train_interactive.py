@@ -70,7 +70,7 @@ class Trainer:
         stream = self._stream()
         recent: list[dict[str, float]] = []
         saved = time.monotonic()
-        while self.spent_s < self.recipe.minutes * 60 and not self.stop:
+        while not self._over():
             began = time.monotonic()
             recent.append(self._train_step(*next(stream)))
             self.step += 1
@@ -82,6 +82,9 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
         self.save()
+
+    def _over(self) -> bool:
+        return self.stop or self.spent_s >= self.recipe.minutes * 60
 
     def _train_step(self, images: Tensor, masks: Tensor) -> dict[str, float]:
         for group in self.optimiser.param_groups:
@@ -107,11 +110,15 @@ class Trainer:
 
     def _descend(self, loss: Tensor) -> None:
         loss.backward()
+        self._agree()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self._update_average()
+
+    def _agree(self) -> None:
+        """Between the gradients and the step; here for trainers that run side by side."""
 
     @staticmethod
     def _first_answers(

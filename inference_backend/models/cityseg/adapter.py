@@ -23,7 +23,7 @@ from inference_backend.models.cityseg.settling import settled
 from inference_backend.models.cityseg.voxels import voxelise
 from inference_backend.models.cityseg.weights_file import Calibration, load_cloud_network
 from inference_backend.points.blocks import BlockPoints
-from inference_backend.points.density import grid_for
+from inference_backend.points.density import covered_density, grid_for
 
 CARD = ModelCard(
     id="default-3d",
@@ -205,7 +205,5 @@ def graph_of(graph: LabelGraph, columns: Sequence[CloudClass]) -> GraphRows:
 
 
 def density_of(block: BlockPoints) -> float:
-    """First returns a m2 over the covered ground of a block, by cells of 4 m."""
-    cells = np.floor(block.xyz_m[:, :2] / 4).astype(np.int64)
-    covered = len(np.unique(cells[:, 0] * 100_000 + cells[:, 1]))
-    return float((block.return_number <= 1).sum()) / (16 * max(covered, 1))
+    """First returns a m2 over the covered ground of a block."""
+    return covered_density(block.xyz_m[:, :2], block.return_number)

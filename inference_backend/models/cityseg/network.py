@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from inference_backend.models.cityseg.graph_encoder import GraphEncoder
 from inference_backend.models.cityseg.layers import AttentionBlock, ConvBlock, place_code, pooled
+from inference_backend.models.cityseg.shape import SHAPES
 from inference_backend.models.cityseg.voxels import FEATURES, LEVELS, Voxels
 
 CONTEXT_BANDS = 4
@@ -53,6 +54,7 @@ class BatchLevel:
     windows: list[tuple[Tensor, Tensor]]
     starts: list[int]
     centres_m: Tensor
+    shape: Tensor
 
 
 @dataclass
@@ -99,6 +101,7 @@ def _joined(blocks: Sequence[Voxels], level: int, device: str) -> BatchLevel:
         windows,
         starts,
         torch.from_numpy(centres).to(device),
+        torch.from_numpy(np.concatenate([part.shape for part in parts])).to(device),
     )
 
 
@@ -140,6 +143,11 @@ class CitySegNet(nn.Module):
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
         self.norm = nn.LayerNorm(w[0])
+        self.shape = nn.ModuleList(nn.Linear(SHAPES, width) for width in w)
+        for layer in self.shape:
+            # Closed at first, so that older weights of the rest can go on from where they were.
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.fine = nn.ModuleList(
             nn.ModuleList([ConvBlock(w[s]) for _ in range(config.depths[s])]) for s in (0, 1)
         )
@@ -191,7 +199,7 @@ class CitySegNet(nn.Module):
         return F.normalize(self.head(x), dim=1)
 
     def _into(self, batch: VoxelBatch) -> Tensor:
-        x = self.norm(self.stem(batch.features))
+        x = self.norm(self.stem(batch.features) + self.shape[0](batch.levels[0].shape))
         scale, shift = self.film(batch.domain).chunk(2, 1)
         starts = batch.levels[0].starts
         sizes = torch.tensor(np.diff(starts), device=x.device)
@@ -199,8 +207,9 @@ class CitySegNet(nn.Module):
         return F.relu(x * (1 + scale) + shift)
 
     def _pool(self, x: Tensor, batch: VoxelBatch, stage: int) -> Tensor:
-        count = batch.levels[stage + 1].starts[-1]
-        return F.relu(self.down[stage](pooled(x, batch.levels[stage].parent, count)))
+        above = batch.levels[stage + 1]
+        mixed = self.down[stage](pooled(x, batch.levels[stage].parent, above.starts[-1]))
+        return F.relu(mixed + self.shape[stage + 1](above.shape))
 
     def _attend(
         self, blocks: Sequence[nn.Module], x: Tensor, batch: VoxelBatch, stage: int, tokens: Tensor

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inference_backend.models.cityseg.shape import (
+    parent_moments,
+    point_moments,
+    shape_features,
+)
 from inference_backend.points.blocks import BlockPoints
+from inference_backend.points.density import covered_density
 
 LEVELS = 4
 FEATURES = 25
@@ -24,12 +30,14 @@ _ATTENTION_LEVELS = (2, 3)
 @dataclass
 class Level:
     """Voxels of one level. `ijk` int32 (V, 3); `neighbours` int32 (27, V), V where empty; `parent` int64 (V,) row in the next
-    level (None in the last); `windows` int64 (W, n) and `back` int64 (V,) where the level has attention.
+    level (None in the last); `shape` float32 (V, SHAPES) of the surface round each voxel; `windows` int64 (W, n) and `back`
+    int64 (V,) where the level has attention.
     """
 
     ijk: np.ndarray
     neighbours: np.ndarray
     parent: np.ndarray | None
+    shape: np.ndarray
     windows: np.ndarray | None = None
     back: np.ndarray | None = None
 
@@ -65,27 +73,33 @@ def voxelise(block: BlockPoints, grid_m: float) -> Voxels:
     np.maximum(ijk[:, :2], 0, out=ijk[:, :2])
     # Whole coarse voxels from the lowest point, so that the layers of all levels agree.
     ijk[:, 2] = np.minimum(ijk[:, 2] - ijk[:, 2].min(), MOST_LAYERS - 1)
-    ijk, inverse, levels = _pyramid(ijk)
-    density = _density(block, ijk, grid_m)
-    features = _features(block, ijk, inverse, grid_m, density)
+    inside = xyz / grid_m
+    inside -= np.floor(inside)
+    ijk, inverse, levels = _pyramid(ijk, inside)
+    density = float(np.clip(covered_density(xyz[:, :2], block.return_number), 0.05, 500.0))
+    features = _features(block, ijk, inside, inverse, grid_m, density)
     returns = float((block.number_of_returns > 1).any())
     domain = np.array([np.log(density) / 4, np.log2(grid_m / 0.5), returns], np.float32)
     return Voxels(features, inverse, levels, grid_m, domain, block.context, block.side_m)
 
 
-def _pyramid(points_ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Level]]:
-    """Unique voxels of the points, the voxel of each point, and all levels."""
+def _pyramid(
+    points_ijk: np.ndarray, inside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[Level]]:
+    """Unique voxels of the points, the voxel of each point, and all levels; `inside` (N, 3) place in the voxel, 0 to 1."""
     ijk, inverse, lookup = _unique(points_ijk)
     first, levels = ijk, []
+    moments = point_moments(inside, inverse, len(ijk))
     for level in range(LEVELS):
         neighbours = _neighbours(ijk, lookup)
         windows = back = parent = None
         if level in _ATTENTION_LEVELS:
             windows, back = curve_windows(ijk, swapped=level % 2 == 1)
-        above = ijk
+        above, shape = ijk, shape_features(moments, neighbours)
         if level < LEVELS - 1:
             ijk, parent, lookup = _unique(above >> 1)
-        levels.append(Level(above, neighbours, parent, windows, back))
+            moments = parent_moments(moments, above, parent, len(ijk))
+        levels.append(Level(above, neighbours, parent, shape, windows, back))
     return first, inverse, levels
 
 
@@ -142,16 +156,13 @@ def _morton(ijk: np.ndarray) -> np.ndarray:
     return code
 
 
-def _density(block: BlockPoints, ijk: np.ndarray, grid_m: float) -> float:
-    """First returns a square metre of covered ground, from cells of about 4 m so that thin clouds count as covered."""
-    step = max(round(4.0 / grid_m), 1)
-    cells = len(np.unique((ijk[:, 0] // step).astype(np.int64) * 100_000 + ijk[:, 1] // step))
-    firsts = int((block.return_number <= 1).sum())
-    return float(np.clip(firsts / (cells * (step * grid_m) ** 2), 0.05, 500.0))
-
-
 def _features(
-    block: BlockPoints, ijk: np.ndarray, inverse: np.ndarray, grid_m: float, density: float
+    block: BlockPoints,
+    ijk: np.ndarray,
+    inside: np.ndarray,
+    inverse: np.ndarray,
+    grid_m: float,
+    density: float,
 ) -> np.ndarray:
     """float32 (V, FEATURES). Means over a voxel's points; heights over ground in tens of metres."""
     count = np.bincount(inverse, minlength=len(ijk)).astype(np.float32)
@@ -164,8 +175,6 @@ def _features(
     out[:, 0] = np.clip(hag / 10, -2, 8)
     out[:, 1] = np.log1p(np.maximum(hag, 0))
     out[:, 2] = np.clip(hag, -1, 3)
-    inside = block.xyz_m / grid_m
-    inside -= np.floor(inside)
     for axis in range(3):
         out[:, 3 + axis] = mean(inside[:, axis]) - 0.5
     out[:, 6] = np.sqrt(np.maximum(mean(inside[:, 2] ** 2) - mean(inside[:, 2]) ** 2, 0))

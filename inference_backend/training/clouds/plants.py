@@ -16,6 +16,7 @@ _MIX = {
     "tropical": (0.03, 0.4), "desert": (0.05, 0.4), "grey town": (0.15, 0.05), "snow": (0.55, 0.0),
 }  # fmt: skip
 _BARE = ("winter", "snow")
+_TALLEST_M = 62.0
 
 
 def add_plants(rng: np.random.Generator, place: Place, relief: Relief) -> None:
@@ -23,6 +24,7 @@ def add_plants(rng: np.random.Generator, place: Place, relief: Relief) -> None:
     _trees(rng, place, relief)
     _woods(rng, place, relief)
     _garden_trees(rng, place, relief)
+    _grow_tall(rng.spawn(1)[0], relief)
     _shrubs(rng, place, relief)
     _hedges(rng, place, relief)
 
@@ -98,6 +100,23 @@ def _garden_trees(rng: np.random.Generator, place: Place, relief: Relief) -> Non
         bare = place.scene.biome in _BARE and kind == "broadleaf tree" and rng.random() < 0.7
         x, y = (cols[at] + rng.random()) * CELL_M, (rows[at] + rng.random()) * CELL_M
         _crown(rng, relief, x, y, radius, height, kind, bare)
+
+
+def _grow_tall(rng: np.random.Generator, relief: Relief) -> None:
+    """Old woods: in some places every crown stands higher, up to the 60 m of tall conifers. Takes no draw from the city's own."""
+    crown = relief.crown
+    here = crown.top > EMPTY
+    if rng.random() > 0.22 or not here.any():
+        return
+    ground = relief.ground[here]
+    height = crown.top[here] - ground
+    factor = min(rng.uniform(1.25, 2.3), _TALLEST_M / max(float(height.max()), 1.0))
+    if factor <= 1:
+        return
+    crown.top[here] = ground + height * factor
+    crown.bottom[here] = ground + (crown.bottom[here] - ground) * factor
+    # As much leaf as before on a longer way.
+    crown.extinction[here] /= np.float32(factor**0.7)
 
 
 def _orchard(rng: np.random.Generator, place: Place, relief: Relief, thing: Thing) -> None:
