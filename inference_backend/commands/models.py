@@ -18,7 +18,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """`cityseg models list|info|download|verify|remove|register`."""
     parser = subparsers.add_parser("models", help="list, fetch, check, register and remove models")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _action(actions, "list", _list, "every model, whether it can be used, and how to get it")
+    _action(
+        actions, "list", _list, "every model, whether it can be used, what for, and how to get it"
+    )
     _named(_action(actions, "info", _info, "all that is known of one model"))
     fetch = _named(
         _action(actions, "download", _download, "fetch a model's weights; resumes and verifies")
@@ -39,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "path",
         metavar="PATH",
         type=Path,
-        help="a SAM or CLIP checkpoint, a .safetensors, or the folder of a UniGeoSeg",
+        help="a SAM or CLIP checkpoint, a .safetensors (also one for point clouds), or the folder of a UniGeoSeg",
     )
 
 
@@ -64,12 +66,12 @@ def _list(args: argparse.Namespace) -> int:
     from inference_backend.models import registry
 
     cards = registry.cards()
-    rows = [
-        (card.id, "ready" if card.available else "-", card.title, card.why_not) for card in cards
+    width = max(len(card.id) for card in cards)
+    lines = [
+        f"{card.id:<{width}}  {'ready' if card.available else '-':<5}  {card.extra['kind']:<12}  {card.title}"
+        for card in cards
     ]
-    width = max(len(row[0]) for row in rows)
-    lines = [f"{name:<{width}}  {state:<5}  {title}" for name, state, title, _ in rows]
-    lines += [f"\n{why_not}" for *_, why_not in rows if why_not]
+    lines += [f"\n{card.why_not}" for card in cards if card.why_not]
     return _answer(args, [dataclasses.asdict(card) for card in cards], lines)
 
 

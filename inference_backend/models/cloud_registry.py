@@ -1,4 +1,4 @@
-"""Cloud models by name: the one that ships, or a file of weights that `cityseg train cityseg` wrote."""
+"""Cloud models by name: the one that ships, or weights that `cityseg train cityseg` wrote, by path or registered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from inference_backend.errors import InvalidInput, ModelProblem
 from inference_backend.models import registry
 from inference_backend.models.families import CITYSEG, family_of
+from inference_backend.weights.catalogue import entries
 
 if TYPE_CHECKING:
     from inference_backend.models.cityseg.adapter import CitySegModel
@@ -20,7 +21,7 @@ _loading = threading.Lock()
 
 
 def get_cloud_model(name: str = DEFAULT_3D, device: str = "auto") -> CitySegModel:
-    """The model, loaded once a device. `name` is `default-3d` or a path of weights.
+    """The model, loaded once a device. `name` is `default-3d`, a registered name or a path of weights.
 
     Raises InvalidInput for a name that is no cloud model and for absent or unusable weights.
     """
@@ -41,6 +42,15 @@ def get_cloud_model(name: str = DEFAULT_3D, device: str = "auto") -> CitySegMode
             configure_threads()
             _loaded[key] = _load(path, name, chosen)
         return _loaded[key]
+
+
+def check_file(name: str, path: Path) -> None:
+    """Load the weights `path` once and see that they can serve as `name`; raises `InvalidInput` where not."""
+    if name in entries():
+        raise InvalidInput(
+            f"{path.name} is for point clouds and not {entries()[name].title}; register it under another name."
+        )
+    _load(path, name, "cpu")
 
 
 def _load(path: Path, name: str, device: str) -> CitySegModel:

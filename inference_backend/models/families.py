@@ -8,6 +8,7 @@ from pathlib import Path
 UNIGEOSEG, UNIGEOSEG_FULL, SAM, OPENCLIP = "unigeoseg", "unigeoseg-full", "sam", "openclip"
 CITYSEG = "cityseg"
 """The family of point-cloud models; all others look at images."""
+IMAGES, CLOUDS = "images", "point clouds"
 _HEAD_BYTES = 1 << 20
 # Names that every CLIP of OpenAI's design has, as whole names or as names of parts.
 _CLIP_PARTS = (b"token_embedding", b"visual")
@@ -27,6 +28,11 @@ def family_of(path: Path) -> str:
     if path.suffix.lower() != ".safetensors" or b'"image_encoder.pos_embed"' in head:
         return SAM
     return UNIGEOSEG
+
+
+def kind_of(family: str) -> str:
+    """What a family of models looks at: IMAGES or CLOUDS."""
+    return CLOUDS if family == CITYSEG else IMAGES
 
 
 def is_folder_of_weights(path: Path) -> bool:

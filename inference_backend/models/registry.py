@@ -17,6 +17,7 @@ from inference_backend.models.families import (
     UNIGEOSEG_FULL,
     family_of,
     is_folder_of_weights,
+    kind_of,
 )
 from inference_backend.models.joined import joint_card, parts_of
 from inference_backend.weights import store
@@ -88,6 +89,11 @@ def get(name: str = DEFAULT_2D, device: str = "auto") -> PromptableModel:
 
 def check_file(name: str, path: Path) -> None:
     """Load the checkpoint `path` once and see that it can serve as `name`; raises `InvalidInput` where not."""
+    if family_of(path) == CITYSEG:
+        from inference_backend.models import cloud_registry
+
+        cloud_registry.check_file(name, path)
+        return
     model = get(str(path.resolve()), "cpu")
     release(model.card.id)
     record = entries().get(name)
@@ -165,6 +171,7 @@ def _catalogue_card(record: CatalogueEntry) -> ModelCard:
         why_not=_why_not(record, path),
         extra={
             "family": record.family,
+            "kind": kind_of(record.family),
             "path": str(path or store.expected_path(record)),
             "bytes": record.bytes,
         },
@@ -224,6 +231,7 @@ def _path_card(path: Path, name: str = "", title: str = "") -> ModelCard:
         why_not=why_not,
         extra={
             "family": family,
+            "kind": kind_of(family),
             "path": str(path),
             "bytes": path.stat().st_size if path.is_file() else None,
         },

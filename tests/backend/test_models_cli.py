@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from inference_backend.weights.store import SHIPPED_FOLDER
 from scripts.random_sam import random_sam
+from tests.data.block_town import make_town, write_town
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD_WEIGHTS = SHIPPED_FOLDER / "default-3d.safetensors"
 
 
 @pytest.fixture
@@ -134,3 +139,41 @@ def test_a_log_in_page_instead_of_weights_is_told(cityseg, tmp_path):
     assert done.returncode == 1
     assert "has 5 bytes where sam_vit_b_01ec64.pth has 375042383" in done.stderr
     assert not (Path(tmp_path) / "home" / "weights" / "sam_vit_b_01ec64.pth").exists()
+
+
+def test_weights_for_point_clouds_are_registered_listed_and_classify(cityseg, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(CLOUD_WEIGHTS.read_bytes())
+    assert cityseg("register", "my-clouds", str(mine)).returncode == 0
+    lines = cityseg("list").stdout.splitlines()
+    kinds = {line.split()[0]: line for line in lines if "ready" in line}
+    assert "point clouds" in kinds["my-clouds"]
+    assert " images " in kinds["default-2d"]
+    assert json.loads(cityseg("info", "my-clouds", "--json").stdout)["kind"] == "point clouds"
+    write_town(tmp_path / "town.laz", make_town(60.0, 4.0))
+    done = subprocess.run(
+        [sys.executable, "-m", "inference_backend.cli", "classify", "town.laz"]
+        + ["--out", "o.laz", "--model", "my-clouds", "--device", "cpu", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "CITYSEG_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"] == "my-clouds"
+    assert (tmp_path / "o.laz").exists()
+
+
+def test_weights_for_point_clouds_that_cannot_serve_are_refused(cityseg, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    whole = CLOUD_WEIGHTS.read_bytes()
+    mine.write_bytes(whole)
+    done = cityseg("register", "sam-vit-b", str(mine))
+    assert done.returncode == 2
+    assert "is for point clouds" in done.stderr
+    mine.write_bytes(whole[: len(whole) // 2])
+    done = cityseg("register", "mine", str(mine))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "mine" not in cityseg("list").stdout
