@@ -72,6 +72,7 @@ class Products:
                 frame,
                 crs,
                 provenance,
+                layers=job.layers,
                 cancel=cancel,
                 progress=report,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from inference_backend.cloud_layers import check_cloud_target
+from inference_backend.cloud_layers import LAYERS, check_cloud_target
 from inference_backend.errors import InvalidInput
 from inference_backend.models.device import DEVICES
 from inference_backend.points.targets import ept_folder, target_kind
@@ -46,7 +46,7 @@ class AddedClass:
 class ClassifyJob:
     """All that a run needs. `extent` is (xmin, ymin, xmax, ymax) in the source frame; `classes` None means all known ones.
 
-    `threads` None means as many as the machine has cores for; `threshold` is the probability from which a class is believed.
+    `layers` are those of `vectors` that are wanted, None for all. `threads` None means as many as the machine has cores for; `threshold` is the probability from which a class is believed.
     """
 
     source: str
@@ -56,6 +56,7 @@ class ClassifyJob:
     extent: Extent | None = None
     crs: str | None = None
     vectors: str | None = None
+    layers: tuple[str, ...] | None = None
     dtm: str | None = None
     hag: str | None = None
     threshold: float = DEFAULT_THRESHOLD
@@ -72,6 +73,8 @@ class ClassifyJob:
             raise InvalidInput(f"'{self.device}' is not a device; use one of {', '.join(DEVICES)}.")
         if self.extent is not None:
             _check_extent(self.extent)
+        if self.layers is not None:
+            _check_layers(self.layers, self.vectors)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ClassifyJob:
@@ -92,6 +95,8 @@ class ClassifyJob:
             )
         if "classes" in given:
             given["classes"] = class_names(given["classes"])
+        if "layers" in given:
+            given["layers"] = _names(given["layers"])
         if "add" in given:
             given["add"] = tuple(map(_added, _listed(given["add"])))
         if "extent" in given:
@@ -105,11 +110,7 @@ class ClassifyJob:
 
 def class_names(given: str | Iterable[Any]) -> tuple[str, ...]:
     """Names by commas or in a list, each once, in the order given. Raises InvalidInput."""
-    parts = given.split(",") if isinstance(given, str) else _listed(given)
-    if not all(isinstance(part, str) for part in parts):
-        raise InvalidInput("Classes are names, such as 'building, tree, car, power line'.")
-    names = {" ".join(part.split()).casefold(): " ".join(part.split()) for part in parts}
-    names.pop("", None)
+    names = _names(given)
     if not names:
         raise InvalidInput(
             "No class was named; give names such as 'building, tree, car, power line', or leave them out for all."
@@ -118,7 +119,7 @@ def class_names(given: str | Iterable[Any]) -> tuple[str, ...]:
         raise InvalidInput(
             f"{len(names)} classes are too many; name at most {_MOST_CLASSES} at once."
         )
-    return tuple(names.values())
+    return names
 
 
 def check_targets(job: ClassifyJob) -> None:
@@ -187,6 +188,16 @@ def _lies_in(target: Path, source: Path) -> bool:
         return False
 
 
+def _check_layers(layers: Sequence[str], vectors: str | None) -> None:
+    unknown = [name for name in layers if name not in LAYERS]
+    if unknown or not layers:
+        raise InvalidInput(
+            f"'{', '.join(unknown)}' is no layer of outlines; name some of {', '.join(LAYERS)}."
+        )
+    if not vectors:
+        raise InvalidInput("Layers of outlines need a file to lie in; name it as 'vectors'.")
+
+
 def _check_extent(extent: Sequence[float]) -> None:
     xmin, ymin, xmax, ymax = extent
     if not all(map(math.isfinite, extent)) or xmin >= xmax or ymin >= ymax:
@@ -201,6 +212,18 @@ def _extent(given: Any) -> Extent:
         raise InvalidInput(f"The extent takes 4 numbers, xmin,ymin,xmax,ymax, not {len(parts)}.")
     xmin, ymin, xmax, ymax = (_number(part, "extent") for part in parts)
     return xmin, ymin, xmax, ymax
+
+
+def _names(given: str | Iterable[Any]) -> tuple[str, ...]:
+    """Names by commas or in a list, each once, in the order given; none for empty text. Raises InvalidInput."""
+    parts = given.split(",") if isinstance(given, str) else _listed(given)
+    if not all(isinstance(part, str) for part in parts):
+        raise InvalidInput(
+            "Classes and layers are names, such as 'building, tree, car, power line'."
+        )
+    names = {" ".join(part.split()).casefold(): " ".join(part.split()) for part in parts}
+    names.pop("", None)
+    return tuple(names.values())
 
 
 def _added(given: Any) -> AddedClass:

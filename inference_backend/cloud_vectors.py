@@ -81,10 +81,9 @@ def write_vectors(
     cancel: CancelToken | None = None,
     progress: Progress | None = None,
 ) -> list[WrittenLayer]:
-    """Draw `layers` (default: all that the evidence speaks of and that have a feature) and write them to `out`.
+    """Draw `layers` (default: all that the evidence speaks of) and write those that have a feature to `out`.
 
-    A GeoPackage holds all layers; of other formats each layer is a file named for `out` and the layer. A layer asked for by name
-    is written even when it is empty. Raises InvalidInput, TargetProblem, DiskProblem, Cancelled.
+    A GeoPackage holds all layers; of other formats each layer is a file named for `out` and the layer. Raises InvalidInput, TargetProblem, DiskProblem, Cancelled.
     """
     cancel, report = cancel or CancelToken(), progress or (lambda fraction: None)
     wanted = _wanted(evidence, layers)
@@ -96,7 +95,7 @@ def write_vectors(
         cancel.check()
         if name not in found:
             found.update(drawing.draw(name, _part_of(report, number, len(wanted))))
-    rows = {name: found[name] for name in wanted if found[name] or layers is not None}
+    rows = {name: found[name] for name in wanted if found[name]}
     paths = layer_paths(target, list(rows))
     cancel.check()
     write_layers(target, rows, crs)
@@ -109,11 +108,7 @@ def _wanted(evidence: CloudEvidence, layers: Sequence[str] | None) -> list[str]:
     if unknown:
         raise InvalidInput(f"'{unknown[0]}' is no layer of vectors; there are {', '.join(LAYERS)}.")
     names = LAYERS if layers is None else layers
-    return [
-        name
-        for name in LAYERS
-        if name in names and (layers is not None or _KIND_OF[name] in evidence.kinds)
-    ]
+    return [name for name in LAYERS if name in names and _KIND_OF[name] in evidence.kinds]
 
 
 def _part_of(report: Progress, number: int, count: int) -> Progress:

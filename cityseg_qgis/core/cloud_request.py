@@ -27,7 +27,8 @@ class CloudRequest:
     """`classes` empty means all; `added` are names that no training set had, as "name" or "name:parent".
 
     `bounds` are (xmin, ymin, xmax, ymax) in the cloud's coordinates, None for the whole. `vectors`, `dtm` and `hag` are
-    the files to write, empty where none is wanted. `threshold` None is the backend's.
+    the files to write, empty where none is wanted; `layers` are the outlines in `vectors`, empty for all. `threshold`
+    None is the backend's.
     """
 
     source: CloudSource
@@ -41,6 +42,7 @@ class CloudRequest:
     hag: str = ""
     threshold: Optional[float] = None
     device: str = ""
+    layers: tuple[str, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """The parameters of `classify`: what is not wanted is left out."""
@@ -50,6 +52,7 @@ class CloudRequest:
             "extent": None if self.bounds is None else list(self.bounds),
             "crs": self.crs,
             "vectors": self.vectors,
+            "layers": list(self.layers),
             "dtm": self.dtm,
             "hag": self.hag,
             "device": self.device,

@@ -179,6 +179,7 @@ class CloudPanel(QWidget):
             ),
             crs=crs_text(crs),
             vectors=str(targets.vectors) if output.vectors else "",
+            layers=output.vectors,
             dtm=str(targets.dtm) if output.wants(DTM) else "",
             hag=str(targets.hag) if output.wants(HAG) else "",
             device="" if settings.DEVICE.value() == "auto" else settings.DEVICE.value(),

@@ -65,6 +65,11 @@ def _add_made(made: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="buildings, trees, water, roads and wires: .gpkg, or .shp or a folder for Shapefiles",
     )
+    made.add_argument(
+        "--layers",
+        metavar="A,B,C",
+        help="which outlines: buildings, trees, crowns, water, roads, wires; default: all",
+    )
     made.add_argument("--dtm", metavar="FILE.tif", help="heights of the ground as a raster")
     made.add_argument("--hag", metavar="FILE.tif", help="heights above ground as a raster")
 
@@ -82,7 +87,9 @@ def _add_run(how: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the job; the table or the JSON document goes to stdout, progress to a terminal's stderr."""
-    names = "source out classes add threshold extent crs vectors dtm hag model device threads"
+    names = (
+        "source out classes add threshold extent crs vectors layers dtm hag model device threads"
+    )
     return run_job({name: getattr(args, name) for name in names.split()}, args.json)
 
 

@@ -200,6 +200,8 @@ def test_an_extent_in_a_gap_of_the_cloud(small, tmp_path):
         ({"colour": "red"}, "colour"),
         ({"dtm": "dtm.png"}, ".tif"),
         ({"vectors": "v.laz"}, ".gpkg"),
+        ({"vectors": "v.gpkg", "layers": ["houses"]}, "'houses' is no layer"),
+        ({"layers": "buildings"}, "need a file"),
     ],
 )
 def test_options_that_make_no_sense(source, tmp_path, values, words):

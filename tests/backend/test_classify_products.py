@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from shapely.geometry import box
@@ -53,6 +54,13 @@ def test_all_that_was_asked_for_is_there_and_nothing_else(made):
     assert answer["rasters"] == [str(folder / "dtm.tif"), str(folder / "hag.tif")]
     for layer in answer["vector_layers"]:
         assert len(gpd.read_file(layer["path"], layer=layer["name"])) == layer["count"]
+
+
+def test_outlines_of_the_layers_that_are_wanted_alone(source, tmp_path):
+    file = tmp_path / "v.gpkg"
+    answer = run(source, tmp_path / "out.laz", vectors=str(file), layers="trees, crowns")
+    assert [layer["name"] for layer in answer["vector_layers"]] == ["trees", "crowns"]
+    assert {name for name, _ in pyogrio.list_layers(file)} == {"trees", "crowns"}
 
 
 def test_the_houses_are_outlined_where_they_stand(made):

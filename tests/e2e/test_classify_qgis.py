@@ -13,6 +13,7 @@ from qgis.core import (
     QgsPointXY,
     QgsProject,
     QgsRectangle,
+    QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
@@ -154,6 +155,16 @@ def test_outlines_and_rasters_come_along(session, las):
         assert out.with_name(f"street_classified_{kind}.tif").exists()
     image = picture([layers["buildings"], layers["classified points"]])
     assert len({tuple(pixel) for pixel in image[::7, ::7].reshape(-1, 3)}) > 3
+
+
+def test_only_the_ticked_outlines_are_written(session, las):
+    session.choose(las)
+    session.make_only("trees")
+    out = session.classify()
+    assert session.note == ""
+    written = QgsVectorLayer(str(out.with_name("street_classified.gpkg")), "outlines", "ogr")
+    names = {line.split("!!::!!")[1] for line in written.dataProvider().subLayers()}
+    assert names == {"trees", "crowns"}
 
 
 def test_nothing_is_overwritten(session, las, folder):

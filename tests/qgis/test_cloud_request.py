@@ -111,7 +111,7 @@ def test_only_what_is_wanted_goes_over_the_wire():
     assert CloudRequest(source, "/a/out").to_wire() == {"source": "/a/town.laz", "out": "/a/out"}
     full = CloudRequest(
         source, "/a/out", ("tree",), ("shed:building",), (0.0, 1.0, 2.0, 3.0), "EPSG:2154", "/a/o.gpkg", "/a/d.tif",
-        "/a/h.tif", 0.0, "cpu",
+        "/a/h.tif", 0.0, "cpu", ("buildings", "water"),
     )  # fmt: skip
     assert full.to_wire() == {
         "source": "/a/town.laz",
@@ -121,6 +121,7 @@ def test_only_what_is_wanted_goes_over_the_wire():
         "extent": [0.0, 1.0, 2.0, 3.0],
         "crs": "EPSG:2154",
         "vectors": "/a/o.gpkg",
+        "layers": ["buildings", "water"],
         "dtm": "/a/d.tif",
         "hag": "/a/h.tif",
         "threshold": 0.0,
