@@ -102,8 +102,8 @@ class CitySegDock(QgsDockWidget):
         dialog.show()
 
     def open_help(self) -> None:
-        """Mouse, keys and operations on one page."""
-        dialog = HelpDialog(self)
+        """Mouse, keys and operations on one page; that of point clouds where their section is shown."""
+        dialog = HelpDialog("pointcloud" if self.sections.current == CLOUDS else "interact", self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()
 
@@ -140,7 +140,7 @@ class CitySegDock(QgsDockWidget):
         row.addStretch(1)
         doctor_hint = tr("Check the backend and make a report to paste into a bug report")
         for name, icon, caption, hint, slot in (
-            ("Help", "/mActionHelpContents.svg", tr("Help"), tr("Mouse, keys and operations"), self.open_help),
+            ("Help", "/mActionHelpContents.svg", tr("Help"), tr("How it is used"), self.open_help),
             ("Doctor", "/mIconSuccess.svg", tr("Doctor"), doctor_hint, self.open_doctor),
             ("Log", "/mMessageLog.svg", tr("Log"), tr("Open QGIS's message log"), self._open_log),
             ("Options", "/mActionOptions.svg", tr("Options"), tr("CitySeg's options"), self._open_options),

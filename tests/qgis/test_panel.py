@@ -16,6 +16,8 @@ from qgis.PyQt.QtWidgets import QPushButton, QTextEdit
 
 from cityseg_qgis import about, settings
 from cityseg_qgis.core.target import new_memory_layer
+from cityseg_qgis.gui.cloud_switch import CLOUDS, IMAGES
+from cityseg_qgis.processing.classify_point_cloud import ClassifyPointCloud
 from tests.data import gdal_scenes as scenes
 from tests.workers.client_harness import WORKER, wait_until
 from tests.workers.desktop import Session, settle
@@ -192,6 +194,24 @@ def test_buttons_that_would_do_nothing_are_grey(session, roofs):
     assert [b.isEnabled() for b in (step.undo_button, step.redo_button, step.clear_button)] == [True, False, True]
     step.undo_button.click()
     assert [b.isEnabled() for b in (step.undo_button, step.redo_button, step.clear_button)] == [False, True, False]
+
+
+def test_each_section_has_a_help_of_its_own(session):
+    dock = session.plugin.dock
+    dock.sections.buttons[CLOUDS].click()
+    dock.findChild(object, "CitySegOpenHelp").click()
+    settle()
+    dialog = dock.findChild(object, "CitySegHelp")
+    said = dialog.browser.toPlainText()
+    assert "greenhouse:building" in said
+    boxes = dock.cloud_panel.output_step.boxes.values()
+    assert [box.text() for box in boxes if box.text() not in said] == []
+    one = ClassifyPointCloud()
+    one.initAlgorithm()
+    missing = [p.name() for p in one.parameterDefinitions() if p.name() not in said]
+    assert missing == ["DEVICE", "LOAD"]
+    dialog.close()
+    dock.sections.buttons[IMAGES].click()
 
 
 @pytest.mark.parametrize("name", ["Help", "Doctor"])
