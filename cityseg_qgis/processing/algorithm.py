@@ -12,10 +12,13 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSink,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
@@ -28,7 +31,7 @@ from cityseg_qgis.i18n import tr
 from cityseg_qgis.log import scrubbed
 from cityseg_qgis.paths import icon_path
 from cityseg_qgis.processing.backend_session import CANCEL_MS, BackendSession
-from cityseg_qgis.processing.versions import ADVANCED, NUMBER_DOUBLE
+from cityseg_qgis.processing.versions import ADVANCED, NUMBER_DOUBLE, SOURCE_POLYGON
 from cityseg_qgis.worker.interpreter import PYTHON_VARIABLE
 
 INPUT, EXTENT, OUTPUT, MASK = "INPUT", "EXTENT", "OUTPUT", "MASK"
@@ -208,6 +211,14 @@ class CitySegAlgorithm(QgsProcessingAlgorithm):
             advanced=True,
         )
         self.add_choice(DEVICE, tr("Device"), DEVICES, AUTO, advanced=True)
+
+    def add_outlines(self, description: str, masked: bool = False) -> None:
+        """The outputs of outlines: their layer, where `masked` a raster of them too, and how many there are."""
+        self.add(QgsProcessingParameterFeatureSink(OUTPUT, description, SOURCE_POLYGON))
+        if masked:
+            mask = tr("Mask: each object's number, 0 elsewhere")
+            self.add(QgsProcessingParameterRasterDestination(MASK, mask, None, True, False))
+        self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of features")))
 
     def add_choice(
         self, name: str, description: str, values: tuple[str, ...], default: str, advanced: bool = False

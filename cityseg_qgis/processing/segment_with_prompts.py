@@ -9,9 +9,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
 )
 
@@ -29,7 +27,7 @@ from cityseg_qgis.processing.algorithm import (
 from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
 from cityseg_qgis.processing.prompt_file import PromptFile
-from cityseg_qgis.processing.versions import SOURCE_ANY_GEOMETRY, SOURCE_POLYGON
+from cityseg_qgis.processing.versions import SOURCE_ANY_GEOMETRY
 from cityseg_qgis.worker import methods
 
 PROMPTS, WORDS, CLASS, EMPTY = "PROMPTS", "TEXT", "CLASS", "EMPTY"
@@ -71,13 +69,7 @@ class SegmentWithPrompts(CitySegAlgorithm):
         self.add_threshold()
         self.add_min_area()
         self.add_model()
-        self.add(QgsProcessingParameterFeatureSink(OUTPUT, tr("Objects"), SOURCE_POLYGON))
-        self.add(
-            QgsProcessingParameterRasterDestination(
-                MASK, tr("Mask: each object's number, 0 elsewhere"), None, True, False
-            )
-        )
-        self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of features")))
+        self.add_outlines(tr("Objects"), masked=True)
         self.addOutput(QgsProcessingOutputNumber(EMPTY, tr("Number of objects not found")))
 
     def shortHelpString(self) -> str:

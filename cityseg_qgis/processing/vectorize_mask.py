@@ -10,7 +10,6 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingParameterBand,
     QgsProcessingParameterBoolean,
-    QgsProcessingParameterFeatureSink,
 )
 
 from cityseg_qgis.errors import RequestCancelled
@@ -25,7 +24,6 @@ from cityseg_qgis.processing.algorithm import (
 )
 from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
-from cityseg_qgis.processing.versions import SOURCE_POLYGON
 from cityseg_qgis.worker import methods
 
 BAND, BACKGROUND, SPLIT, TOLERANCE, MIN_HOLE = "BAND", "BACKGROUND", "SPLIT", "TOLERANCE", "MIN_HOLE"
@@ -80,8 +78,7 @@ class VectorizeMask(CitySegAlgorithm):
             advanced=True,
             optional=True,
         )
-        self.add(QgsProcessingParameterFeatureSink(OUTPUT, tr("Polygons"), SOURCE_POLYGON))
-        self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of features")))
+        self.add_outlines(tr("Polygons"))
         self.addOutput(QgsProcessingOutputNumber(VALUES, tr("Number of different values")))
 
     def shortHelpString(self) -> str:

@@ -9,10 +9,7 @@ from typing import Any, Optional
 from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
-    QgsProcessingOutputNumber,
     QgsProcessingOutputString,
-    QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterRasterDestination,
 )
 
 from cityseg_qgis.core.text_answer import (
@@ -37,7 +34,6 @@ from cityseg_qgis.processing.algorithm import (
 )
 from cityseg_qgis.processing.backend_session import BackendSession
 from cityseg_qgis.processing.outlines import OutlineFile, is_placed, write_outlines
-from cityseg_qgis.processing.versions import SOURCE_POLYGON
 from cityseg_qgis.worker import methods
 
 FIND = "FIND"
@@ -66,13 +62,7 @@ class WordsAlgorithm(CitySegAlgorithm):
         self.add_threshold()
         self.add_min_area()
         self.add_model()
-        self.add(QgsProcessingParameterFeatureSink(OUTPUT, tr("Found"), SOURCE_POLYGON))
-        self.add(
-            QgsProcessingParameterRasterDestination(
-                MASK, tr("Mask: each object's number, 0 elsewhere"), None, True, False
-            )
-        )
-        self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of features")))
+        self.add_outlines(tr("Found"), masked=True)
         self.addOutput(QgsProcessingOutputString(ANSWER, tr("Answer in a sentence")))
         self.addOutput(QgsProcessingOutputString(UNDERSTOOD, tr("What was understood")))
         self.addOutput(

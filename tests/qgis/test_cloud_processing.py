@@ -12,19 +12,15 @@ from qgis.core import (
     QgsPointCloudLayer,
     QgsProcessingUtils,
     QgsProject,
-    QgsSettings,
 )
 
-from cityseg_qgis import settings
 from cityseg_qgis.core.cloud_target import COPC, best_format, opens
-from cityseg_qgis.plugin import CitySegPlugin
 from cityseg_qgis.processing.classify_point_cloud import out_path
 from tests.data import tiny_clouds as tiny
 from tests.workers.algorithm_runs import (
     BackgroundRun,
     Feedback,
     algorithm,
-    end_runs,
     make_context,
     run_here,
 )
@@ -38,16 +34,9 @@ X, Y, _ = tiny.ORIGIN
 
 
 @pytest.fixture
-def backend(qgis_app, monkeypatch, tmp_path):
-    monkeypatch.delenv("CITYSEG_COMMAND", raising=False)
-    monkeypatch.setenv("CITYSEG_PYTHON", str(make_python(tmp_path)))
-    QgsSettings().remove(settings.GROUP)
-    plugin = CitySegPlugin(None)
-    plugin.initProcessing()
-    yield
-    end_runs()
-    plugin.unload()
-    QgsProject.instance().clear()
+def backend_python(tmp_path):
+    """What stands for the backend's Python here: see `backend`."""
+    return make_python(tmp_path)
 
 
 @pytest.fixture

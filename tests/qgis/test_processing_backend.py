@@ -17,17 +17,13 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProject,
     QgsRectangle,
-    QgsSettings,
     QgsVectorLayer,
 )
 
-from cityseg_qgis import settings
 from cityseg_qgis.core.frames import transformed_geometry
-from cityseg_qgis.plugin import CitySegPlugin
 from tests.data import gdal_scenes as scenes
 from tests.workers.algorithm_runs import (
     Feedback,
-    end_runs,
     make_context,
     run_here,
     run_in_background,
@@ -42,16 +38,9 @@ RED_M2, BLUE_M2 = 600.0, 1200.0
 
 
 @pytest.fixture
-def backend(qgis_app, monkeypatch, tmp_path):
-    monkeypatch.delenv("CITYSEG_COMMAND", raising=False)
-    monkeypatch.setenv("CITYSEG_PYTHON", str(make_python(tmp_path)))
-    QgsSettings().remove(settings.GROUP)
-    plugin = CitySegPlugin(None)
-    plugin.initProcessing()
-    yield
-    end_runs()
-    plugin.unload()
-    QgsProject.instance().clear()
+def backend_python(tmp_path):
+    """What stands for the backend's Python here: see `backend`."""
+    return make_python(tmp_path)
 
 
 @pytest.fixture
