@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from inference_backend.errors import ModelProblem
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig
+from inference_backend.models.weights_header import fill, read_weights
 
 FORMAT = "cityseg-cloud-1"
 
@@ -50,24 +49,7 @@ def save_cloud_weights(
 
 def load_cloud_network(path: Path) -> tuple[CitySegNet, Calibration]:
     """The network in float32, ready to answer. Raises ModelProblem."""
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise ModelProblem(
-            f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.",
-            str(error),
-        ) from error
-    if header.get("format") != FORMAT:
-        raise ModelProblem(
-            f"'{path.name}' does not hold weights of the point-cloud model; choose the file that came with the plugin."
-        )
+    header, tensors = read_weights(path, (FORMAT,), "the point-cloud model")
     net = CitySegNet(CloudConfig.from_dict(json.loads(header["config"])))
-    missing, unexpected = net.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        raise ModelProblem(
-            f"'{path.name}' was written by another version; install the plugin again.",
-            f"{missing[:5]} {unexpected[:5]}",
-        )
+    fill(net, {name: value.float() for name, value in tensors.items()}, path)
     return net.eval(), Calibration(**json.loads(header["calibration"]))

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from inference_backend.errors import ModelProblem
 from inference_backend.models.packed_weights import packed, unpacked
 from inference_backend.models.unigeoseg.network import NetworkConfig, UniGeoSegNet
+from inference_backend.models.weights_header import fill, read_weights
 
 FORMATS = ("cityseg-unigeoseg-3", "cityseg-unigeoseg-2", "cityseg-unigeoseg-interactive-1")
 """What is written, then what is read as well: fp16 throughout; and before that without words."""
@@ -32,26 +31,7 @@ def save_weights(
 
 def load_network(path: Path) -> UniGeoSegNet:
     """The network with the weights of `path`, in float32, ready to answer. Raises ModelProblem."""
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            state = unpacked({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise ModelProblem(
-            f"The model weights '{path.name}' cannot be read; install the plugin again or choose another model.",
-            str(error),
-        ) from error
-    if header.get("format") not in FORMATS:
-        raise ModelProblem(
-            f"'{path.name}' does not hold weights of this model; choose the file that came with the plugin."
-        )
-    config = NetworkConfig.from_dict(json.loads(header["config"]))
-    net = UniGeoSegNet(config)
-    missing, unexpected = net.load_state_dict(state, strict=False)
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        raise ModelProblem(
-            f"'{path.name}' was written by another version; install the plugin again.",
-            f"{missing[:5]} {unexpected[:5]}",
-        )
+    header, tensors = read_weights(path, FORMATS, "this model")
+    net = UniGeoSegNet(NetworkConfig.from_dict(json.loads(header["config"])))
+    fill(net, unpacked(tensors), path, dispensable="num_batches_tracked")
     return net.eval().to(memory_format=torch.channels_last)
