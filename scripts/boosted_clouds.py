@@ -40,7 +40,8 @@ from scripts.benchmarks.boosted_trees import (  # noqa: E402
 
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _NOT_JUDGED = (0, 7, 18, 64, 65, 66)
-_SAMPLED = 12_000
+_SAMPLED, _JUDGED = 12_000, 100_000
+"""Points of each kept out city, and of each test city."""
 _WAYS = {"attributes": by_attributes, "attributes, seen leaves by trees": both_ways}
 Judged = dict[str, tuple[int, tuple[int, ...]]]
 """Measure -> group answered, codes that it is in the survey."""
@@ -211,29 +212,41 @@ def _answer(
 
 
 def on_cities(model: Boosted, clouds: Iterable[StoredCloud], chosen: dict) -> dict:
-    """All points of test cities: leaves among seen ones; then all leaves competing, hidden ones without an example."""
-    matrices: dict[str, np.ndarray] = {}
-    points = spent = 0.0
+    """Test cities, by points drawn evenly: leaves among seen ones; then all leaves competing, hidden ones without an example."""
+    rng, matrices, points, spent = np.random.default_rng(2), {}, 0, 0.0
     for cloud in clouds:
+        share = _JUDGED / len(cloud)
         for voxels, inverse, index in blocks_of(cloud):
+            point = np.flatnonzero(rng.random(len(inverse)) < share)
+            if not len(point):
+                continue
             start = time.process_time()
             x = features_of(voxels)
             group = model.groups(x, voxels)[1]
+            spent += time.process_time() - start
+            rows, of = np.unique(inverse[point], return_inverse=True)
+            group, x = group[rows], x[rows]
+            start = time.process_time()
             seen = model.seen_answer(group, model.leaf_shares(x, group), chosen["power"])
             told = {"seen leaves": seen.argmax(1)}
-            spent += time.process_time() - start
+            # As if all voxels had been asked for their leaves.
+            spent += (time.process_time() - start) * len(voxels.features) / len(rows)
             points += len(voxels.inverse)
             likely = model.by_measures(x)
             for name, way in _WAYS.items():
                 for words, cost in chosen[name].items():
                     if words.startswith("cost"):
                         told[f"{name}, {words}"] = _answer(way, group, seen, likely, cost)
-            truth = cloud.label[index].astype(int) - 1
+            truth = cloud.label[index[point]].astype(int) - 1
             for name, answer in told.items():
-                add = _matrix(truth, answer[inverse])
-                matrices[name] = matrices.get(name, 0) + add
+                matrices[name] = matrices.get(name, 0) + _matrix(truth, answer[of])
     found = {name: _means(matrix) for name, matrix in matrices.items()}
-    return {**found, "points a second, voxels to leaves": round(points / spent)}
+    judged = int(matrices["seen leaves"].sum())
+    return {
+        **found,
+        "points judged": judged,
+        "points a second, voxels to leaves": round(points / spent),
+    }
 
 
 def _matrix(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
