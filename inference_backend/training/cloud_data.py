@@ -27,6 +27,9 @@ _SHUFFLE = 24
 _LIST_AGAIN = 100
 _ENOUGH = 60
 _BUILDING_CODES = [label_graph().leaf_id(name) + 1 for name in label_graph().leaves_of("building")]
+_ROOF_CODES = [
+    label_graph().leaf_id(name) + 1 for name in ("flat roof", "pitched roof", "solar panel")
+]
 SIDE_OF_GRID = 112.0
 """Metres of a training block for each metre of its grid: about 20,000 voxels a block in towns."""
 
@@ -199,6 +202,8 @@ def disturbed(
     if jitter:
         xy = xy + rng.normal(0, jitter, xy.shape)
         z = z + rng.normal(0, jitter, z.shape)
+    if cloud.profile == GENERATED and rng.random() < 0.6:
+        z = z + _clutter(xyz, cloud.label[keep], rng)
     returns, of = _returns(cloud, keep, rng)
     intensity = cloud.intensity[keep].astype(np.float64)
     if rng.random() < 0.3:
@@ -222,6 +227,30 @@ def disturbed(
     return points, rows[keep]
 
 
+def _clutter(xyz: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Metres (N,) by which points of generated roofs are moved up or down, patch by patch.
+
+    Real roofs carry dormers, vents, railings, terraces and light wells, and are rough; generated ones are planes. A network
+    that saw planes alone took what was not one for trees (Amsterdam, Montpellier: 16 to 24 % of the roof points).
+    """
+    out = np.zeros(len(xyz))
+    roof = np.flatnonzero(np.isin(label, _ROOF_CODES))
+    cell = np.floor(xyz[roof] / [rng.uniform(0.7, 3.0), rng.uniform(0.7, 3.0), 3.0])
+    patch = _patches(cell.astype(np.int64), int(rng.integers(1 << 30)))
+    rough = patch < rng.uniform(0, 0.6)
+    out[roof[rough]] += rng.normal(0, rng.uniform(0.02, 0.3), int(rough.sum()))
+    raised = patch > 1 - rng.uniform(0, 0.18)
+    # The rest of the patch's number decides how far.
+    out[roof[raised]] += np.where(raised, (patch * 7919) % 1.0 * 3.2 - 1.0, 0)[raised]
+    return out
+
+
+def _patches(cell: np.ndarray, salt: int) -> np.ndarray:
+    """A number in 0..1 for each cell (N, 3), the same for all points of a cell."""
+    mixed = cell @ np.array([73_856_093, 19_349_663, 83_492_791]) ^ salt
+    return (mixed * 2_654_435_761 % 100_003) / 100_003.0
+
+
 def _returns(
     cloud: StoredCloud, keep: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -235,10 +264,10 @@ def _returns(
         return np.ones_like(returns), np.ones_like(of)
     if cloud.profile == GENERATED and (of > 1).any() and rng.random() < 0.75:
         share = np.full(256, rng.uniform(0, 0.12), np.float32)
-        share[_BUILDING_CODES] = rng.uniform(0.05, 0.45)
+        share[_BUILDING_CODES] = rng.uniform(0.05, 0.55)
         # Echoes come in patches, at rims and over clutter.
-        cell = np.floor(cloud.xyz[keep] / 1.5).astype(np.int64) @ np.array([1, 7919, 104_729])
-        patch = (cell * 2_654_435_761 % 1_000) / 1_000.0
+        cell = np.floor(cloud.xyz[keep] / 1.5).astype(np.int64)
+        patch = _patches(cell, 0)
         split = (of == 1) & (patch < share[cloud.label[keep]])
         of, returns = of.copy(), returns.copy()
         of[split] = 2
