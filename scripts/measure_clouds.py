@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/measure_clouds.py DATA [--cities FOLDER] [--model default-3d] [--thin 1,0.5,0.1]
 
-DATA holds lidar/amsterdam (AHN tiles with BAG buildings); FOLDER is what `cityseg train clouds --held-out` wrote. Classification is erased before
+DATA holds lidar/amsterdam (AHN tiles with BAG buildings), lidar/montpellier and neon_trees/lidar; FOLDER is what `cityseg train clouds --held-out` wrote. Classification is erased before
 each run, and answers come through `cityseg evaluate points` and `cityseg classify`, as a user gets them.
 """
 
@@ -23,6 +23,11 @@ import shapely
 
 from inference_backend.evaluation.footprint_metrics import footprint_scores
 
+# Surveys judged beside Amsterdam: name, dataset profile, folder below DATA.
+_OTHERS = (
+    ("Montpellier", "montpellier", "lidar/montpellier"),
+    ("NEON, Sierra Nevada", "neon", "neon_trees/lidar"),
+)
 CITYSEG = str(Path(sys.executable).with_name("cityseg"))
 
 
@@ -40,6 +45,9 @@ def main() -> int:
             folder = _thinned(tiles / "ahn", Path(temporary) / f"thin-{share}", share)
             report = _evaluate(folder, "ahn3", args.model)
             _tell({"survey": "Amsterdam", "share of points": share, **_figures(report)})
+        for name, profile, folder in _OTHERS:
+            report = _evaluate(args.data / folder, profile, args.model)
+            _tell({"survey": name, **_figures(report)})
         _tell(
             {
                 "footprints": "Amsterdam against BAG",
