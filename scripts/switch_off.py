@@ -46,6 +46,8 @@ def main() -> int:
     """A line of JSON a variant."""
     found = read_folder(Path(sys.argv[1]), "auto", None)
     for name, (switch, path, presence) in VARIANTS.items():
+        # A fresh one: a model remembers what it made of words.
+        registry.release()
         model = registry.get("default-2d", "cpu")
         parts = model.net.decoder.text
         kept = parts.tate, parts.memory

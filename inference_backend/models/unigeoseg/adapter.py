@@ -24,7 +24,8 @@ from inference_backend.models.device import autocast_dtype, or_on_cpu
 from inference_backend.models.unigeoseg.network import UniGeoSegNet
 from inference_backend.models.unigeoseg.normalise import MEAN, normalise
 from inference_backend.models.unigeoseg.prompt_maps import PromptTensors
-from inference_backend.models.unigeoseg.text import TextTensors
+from inference_backend.models.unigeoseg.reduced import in_reduced_precision
+from inference_backend.models.unigeoseg.text import TextContext, TextTensors
 from inference_backend.models.unigeoseg.weights_file import load_network
 from inference_backend.models.unigeoseg.words import text_answers, words_of
 from inference_backend.prompts import Prompt, union_bounds
@@ -33,6 +34,7 @@ STRIDE_PX = 32
 MOST_CLICKS = 24
 SCRIBBLE_WIDTH_PX = 4
 SAMPLES_OF_A_REMOVAL = 4
+MOST_HEARD = 64
 CARD = ModelCard(
     id="default-2d",
     title="CitySeg default",
@@ -57,14 +59,18 @@ class UniGeoSegInteractive(PromptableModel):
         self.device = device
         self.weights_id = weights_id
         self._dtype = autocast_dtype(device)
+        self._heard: dict[TextQuery, TextContext] = {}
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> UniGeoSegInteractive:
         """Raises ModelProblem if the file is missing, damaged or of another version."""
         path = Path(path)
-        net = load_network(path)
+        model = cls(load_network(path), device, "")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-        return cls(net, device, f"{path.stem}@{digest}")
+        model.weights_id = f"{path.stem}@{digest}"
+        if device == "cpu" and model._dtype is not None:
+            in_reduced_precision(model.net, model._dtype)
+        return model
 
     def embed(self, rgb: np.ndarray, valid: np.ndarray | None = None, key: str = "") -> Embedding:
         height, width = rgb.shape[:2]
@@ -101,23 +107,32 @@ class UniGeoSegInteractive(PromptableModel):
         return [answers[0], *sorted(answers[1:], key=lambda answer: -answer.score)]
 
     def predict_text(self, embedding: Embedding, queries: Sequence[TextQuery]) -> list[TextAnswer]:
-        words = self._words(queries)
-        if words is None:
+        if not self.net.config.text:
             raise ModelProblem(
                 f"These weights of '{self.card.id}' were trained without words; install the plugin again."
             )
         answers = []
-        height4, width4 = embedding.tensors["f4"].shape[-2:]
-        nothing = prompt_tensors([], height4, width4, None)
-        for row in range(len(queries)):
-            one = words.row(row)
+        for query in queries:
             output = or_on_cpu(
-                lambda one=one: self._decode(embedding, nothing, one),
+                lambda query=query: self._decode(embedding, None, self._context(query)),
                 self._move_to_cpu,
                 self.device,
             )
             answers += text_answers(self.net, output, self._to_image, embedding)
         return answers
+
+    @torch.inference_mode()
+    def _context(self, query: TextQuery) -> TextContext:
+        """What the decoder hears of words alone, which is the same on every tile."""
+        heard = self._heard.get(query)
+        if heard is None:
+            words = words_of([query]).to(self.device)
+            with self._autocast():
+                heard = self.net.decoder.hear(words)
+            if len(self._heard) >= MOST_HEARD:
+                self._heard.clear()
+            self._heard[query] = heard
+        return heard
 
     def _words(self, queries: Sequence[TextQuery]) -> TextTensors | None:
         """None where the weights know no words: a word beside a click is then not heard, as in version 0.1."""
@@ -133,18 +148,24 @@ class UniGeoSegInteractive(PromptableModel):
 
     @torch.inference_mode()
     def _decode(
-        self, embedding: Embedding, prompts: PromptTensors, words: TextTensors | None = None
+        self,
+        embedding: Embedding,
+        prompts: PromptTensors | None,
+        words: TextTensors | TextContext | None = None,
     ) -> dict[str, Tensor]:
         """Embeddings of a disk cache, or of a GPU that ran full since, come to where the network is."""
         features = {name: value.to(self.device) for name, value in embedding.tensors.items()}
-        placed = PromptTensors(**{k: v.to(self.device) for k, v in vars(prompts).items()})
-        heard = words.to(self.device) if words is not None else None
+        placed = None
+        if prompts is not None:
+            placed = PromptTensors(**{k: v.to(self.device) for k, v in vars(prompts).items()})
+        heard = words.to(self.device) if isinstance(words, TextTensors) else words
         with self._autocast():
             return self.net.decoder(features, placed, heard)
 
     def _move_to_cpu(self) -> None:
         self.net.to("cpu")
         self.device, self._dtype = "cpu", autocast_dtype("cpu")
+        self._heard = {}
 
     def _to_image(self, probability: Tensor, embedding: Embedding) -> np.ndarray:
         """(1, heads, H/2, W/2) → float32 (heads, height, width) of the embedded image."""

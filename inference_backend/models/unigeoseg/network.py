@@ -178,28 +178,30 @@ class MaskDecoder(nn.Module):
     def forward(
         self,
         features: dict[str, Tensor],
-        prompts: PromptTensors,
+        prompts: PromptTensors | None,
         text: TextTensors | TextContext | None = None,
     ) -> dict[str, Tensor]:
-        """Logits (P, MASK_HEADS, H/2, W/2), coarse logits at stride 4, iou (P, MASK_HEADS).
+        """Logits (P, MASK_HEADS, H/2, W/2), coarse logits at stride 4, iou (P, MASK_HEADS). No prompts: words alone.
 
         With a text half also core (P, H/2, W/2) logits of the insides of single objects, likeness (P, H/4, W/4) logits,
         presence (P,) logits, and concepts (P, C) logits where there is a memory.
         """
+        shown = prompts
+        if prompts is None:
+            prompts = PromptTensors.nothing(len(features["f4"]), features["f4"].device)
         if text is None and self.outputs == 3:
             text = no_text(len(prompts.box), prompts.box.device)
         heard = self._hear(text, prompts, features) if isinstance(text, TextTensors) else text
         words4 = None if heard is None else self.likeness(features, heard)
         # In the layout of the features: joined with another layout, everything would be copied (a tile: 72 ms, and 65 so).
         maps4, maps8 = (
-            self._maps(features, prompts, name, stride).contiguous(
-                memory_format=torch.channels_last
-            )
+            _laid_out(self._maps(features, shown, name, stride))
             for name, stride in (("m4", 4), ("m8", 8))
         )
         if heard is not None and words4 is not None:
             said4 = heard.has[:, None, None, None].to(maps4.dtype).expand_as(words4[:, None])
             text4 = torch.cat([torch.sigmoid(words4)[:, None].to(maps4.dtype) * said4, said4], 1)
+            text4 = _laid_out(text4)
             maps4 = torch.cat([maps4, text4], 1)
             maps8 = torch.cat([maps8, F.avg_pool2d(text4, 2)], 1)
         maps16 = F.avg_pool2d(maps8, 2)
@@ -210,12 +212,13 @@ class MaskDecoder(nn.Module):
         x = self.join4(torch.cat([up(x), features["f4"], maps4], 1))
         x = x * (1 + torch.tanh(self.gain4(tokens[:, :2].flatten(1))))[..., None, None]
         coarse = self.coarse(x)
+        coarse2 = up(coarse)
         y = self.join2(
             torch.cat(
-                [up(self.narrow(x)), features["f2"], features["rgb2"].to(x.dtype), up(coarse)], 1
+                [up(self.narrow(x)), features["f2"], features["rgb2"].to(x.dtype), coarse2], 1
             )
         )
-        logits = self.final(y) + up(coarse)
+        logits = self.final(y) + coarse2
         output = {
             "logits": logits.float(),
             "coarse": coarse.float(),
@@ -228,6 +231,11 @@ class MaskDecoder(nn.Module):
         if heard.concept_logits is not None:
             output["concepts"] = heard.concept_logits
         return output
+
+    def hear(self, text: TextTensors) -> TextContext:
+        """Words alone, as `forward` takes them for any image."""
+        dim = 2 * self.frequencies.shape[1]
+        return self.text(text, torch.zeros(len(text.has), dim, device=text.tokens.device))
 
     def _hear(
         self, text: TextTensors, prompts: PromptTensors, features: dict[str, Tensor]
@@ -255,11 +263,14 @@ class MaskDecoder(nn.Module):
         return self.presence(torch.cat([token.float(), torch.stack(stats, 1)], 1))[:, 0].float()
 
     def _maps(
-        self, features: dict[str, Tensor], prompts: PromptTensors, match: str, stride: int
+        self, features: dict[str, Tensor], prompts: PromptTensors | None, match: str, stride: int
     ) -> Tensor:
-        """(P, DENSE_CHANNELS + 2 REGION_COUNT, h, w): where the prompts are, and what looks like them."""
+        """(P, DENSE_CHANNELS + 2 REGION_COUNT, h, w): where the prompts are, and what looks like them; else zeros."""
         vectors = features[match]
         height, width = vectors.shape[-2:]
+        if prompts is None:
+            shape = (len(vectors), DENSE_CHANNELS + 2 * REGION_COUNT, height, width)
+            return vectors.new_zeros(shape, dtype=features["f16"].dtype)
         dense = dense_maps(prompts, height, width, stride)
         weights = region_weights(prompts, dense)  # (P, R, h, w)
         present = (weights.sum((2, 3)) > 1e-3).float()[..., None, None]
@@ -304,7 +315,7 @@ class MaskDecoder(nn.Module):
         image = x.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens, image = block(tokens, image, token_pos, image_pos, keep)
-        return image.transpose(1, 2).reshape(p, dim, h, w), tokens[:, : self.outputs]
+        return image.reshape(p, h, w, dim).permute(0, 3, 1, 2), tokens[:, : self.outputs]
 
     def _quality(self, x: Tensor, coarse: Tensor) -> Tensor:
         """IoU a head (P, MASK_HEADS), from features averaged inside and outside each mask and how sure the mask is."""
@@ -345,6 +356,10 @@ class UniGeoSegNet(nn.Module):
         text: TextTensors | None = None,
     ) -> dict[str, Tensor]:
         return self.decoder(expand(self.encoder(image), prompts_an_image), prompts, text)
+
+
+def _laid_out(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def no_text(count: int, device: torch.device | str) -> TextTensors:

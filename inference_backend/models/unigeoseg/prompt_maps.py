@@ -31,6 +31,14 @@ class PromptTensors:
     previous: Tensor
     has_previous: Tensor
 
+    @classmethod
+    def nothing(cls, count: int, device: torch.device | str) -> PromptTensors:
+        """`count` times no prompt at all. No drawing either, so not for `dense_maps`."""
+        clicks = torch.zeros(count, 1, 2, device=device)
+        label = torch.full((count, 1), -1, dtype=torch.long, device=device)
+        off, none = torch.zeros(count, device=device), torch.zeros(count, 0, 1, 1, device=device)
+        return cls(clicks, label, torch.zeros(count, 4, device=device), off, none, none, off)
+
     @property
     def centre(self) -> Tensor:
         """(P, 2): middle of the box, else mean of the added clicks, else of all clicks; the origin of position codes."""
