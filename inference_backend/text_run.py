@@ -119,8 +119,7 @@ class TextRun:
             self._open = [(one, self._collector(one, k, grid)) for k, one in enumerate(wanted)]
             for first, end, shared, slabs in search.panels():
                 self._each(lambda collector, w=(first, end, shared): collector.begin_panel(*w))
-                # Not beside the model, in a thread of its own: every layer would wait for the interpreter (measured: a
-                # third slower).
+                # The next tiles are looked at meanwhile.
                 for slab in slabs:
                     self._each(lambda collector, s=slab: collector.add(s))
                 self._each(Collector.end_panel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 
 import numpy as np
@@ -159,6 +160,39 @@ def test_memory_does_not_grow_with_the_raster(tmp_path):
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] - peaks[0] < 0.5 * 4 * 2400 * 400
+
+
+class CountedModel(ColourTextModel):
+    """Tells when it has been asked for so many embeddings."""
+
+    def __init__(self, tile_px: int, wanted: int) -> None:
+        super().__init__(tile_px)
+        self.asked, self._wanted = 0, wanted
+        self._counting, self.reached = threading.Lock(), threading.Event()
+
+    def embed(self, rgb, valid=None, key=""):
+        with self._counting:
+            self.asked += 1
+            if self.asked >= self._wanted:
+                self.reached.set()
+        return super().embed(rgb, valid, key)
+
+
+def test_the_next_tiles_are_looked_at_while_the_caller_is_busy(scene):
+    """As many as may wait, and no more: memory stays flat however long the caller takes."""
+    source = pixels_source(scene)
+    across = len(search(source, 128)._grid.tile_cols)
+    abreast = search(source, 128)._abreast
+    model = CountedModel(128, across + 4 * abreast)
+    looked = TileSearch(
+        source, TileGrid.over(640, 500, 1.0, 128), None, QUERIES, model, CancelToken()
+    )
+    ((_, _, _, slabs),) = looked.panels()
+    next(slabs)
+    assert looked.seen.done == across
+    assert model.reached.wait(60)
+    assert model.asked == across + 4 * abreast
+    slabs.close()
 
 
 def test_a_damaged_block_is_said_when_it_is_reached(tmp_path, scene):
