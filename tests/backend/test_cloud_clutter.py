@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inference_backend.models.cityseg.label_graph import label_graph
-from inference_backend.training.cloud_data import _clutter, disturbed
+from inference_backend.training.cloud_disturbance import _clutter, _old_trees, disturbed
 from inference_backend.training.cloud_store import GENERATED, StoredCloud
 
 ROOF = label_graph().leaf_id("flat roof") + 1
@@ -46,3 +46,21 @@ def test_real_points_keep_their_heights():
     # The noise of a disturbed copy is at most 0.05 m.
     assert max(spread["real"]) < 0.2
     assert sum(value > 0.4 for value in spread["made"]) >= 5
+
+
+def test_old_trees_stand_higher_and_nothing_else_moves():
+    rng = np.random.default_rng(1)
+    made = cloud(GENERATED)
+    tree = label_graph().leaf_id("conifer tree") + 1
+    slope = made.xyz[:, 1] * 0.3
+    crown = (made.xyz[:, 0] < 12) & (rng.random(len(made)) < 0.6)
+    made.label[crown] = tree
+    made.xyz[:, 2] += slope
+    made.xyz[crown, 2] += rng.uniform(1, 18, int(crown.sum()))
+    for seed in range(8):
+        moved = _old_trees(made.xyz, made.label, np.random.default_rng(seed))
+        assert (moved[~crown] == 0).all()
+        assert (moved >= 0).all()
+        high = (made.xyz[:, 2] + moved - slope)[crown].max()
+        # The ground of a 4 m cell is its lowest point, up to 1.2 m below the foot of a tree on this slope.
+        assert 18 * 1.1 < high < 62
