@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from inference_backend.cancel import CancelToken
 from inference_backend.text_tiles import HALO_PX, Slab
 from inference_backend.vector.adjacency import contacts
-from inference_backend.vector.contour import contours, frame_of
+from inference_backend.vector.contour import frame_of, settle, settled_contours
 from inference_backend.vector.parts import assembled, geometry_array
 from inference_backend.vector.seams import labels_under, nodes
 
@@ -184,22 +184,23 @@ def _outlines(
     Objects that touch are outlined in different layers: a few contours of the whole window instead of one an object.
     """
     layer_of = _layers(labels)
-    below = np.minimum(2 * threshold - probability, probability)
+    above = probability.astype(np.float64)
+    settle(above, threshold)
+    below = np.minimum(2 * threshold - above, above)
     rows, cols = labels.shape
     x, y = np.meshgrid(nodes(col0, cols, True, True), nodes(row0, rows, True, True))
     layers = layer_of[labels]
     for layer in range(1, int(layer_of.max(initial=0)) + 1):
-        here = layers == layer
+        here = (layers == layer) | (layers == 0)
         field = np.empty((rows + 2, cols + 2))
-        np.copyto(field[1:-1, 1:-1], below)
-        np.copyto(field[1:-1, 1:-1], probability, where=here | (layers == 0))
+        field[1:-1, 1:-1] = np.where(here, above, below)
         # Beyond its edge the window goes on as it ends.
         field[[0, -1], 1:-1] = field[[1, -2], 1:-1]
         field[:, 0], field[:, -1] = field[:, 1], field[:, -2]
-        polygons = contours(field, x, y, threshold)
+        polygons = settled_contours(field, x, y, threshold)
         if not len(polygons):
             continue
-        owners = labels_under(polygons, np.where(here, labels, 0), col0, row0)
+        owners = labels_under(polygons, labels, col0, row0, layer_of == layer)
         polygons, owners = polygons[owners > 0], owners[owners > 0]
         order = np.argsort(owners, kind="stable")
         names, place = np.unique(owners[order], return_inverse=True)

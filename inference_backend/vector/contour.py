@@ -35,11 +35,23 @@ def contours(field: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float) 
     `x` and `y` may be given as `np.meshgrid` makes them, which saves time where one grid serves several fields. Between four
     neighbouring nodes the polygons depend on those four values only.
     """
+    settle(field, threshold)
+    return settled_contours(field, x, y, threshold)
+
+
+def settle(field: np.ndarray, threshold: float) -> None:
+    """Make a field fit for contours, in place: no value at the threshold, and none that is not a number."""
     if not np.isfinite(field.sum()):
         np.nan_to_num(field, copy=False, nan=0.0)
     offset = field - threshold
     near = np.abs(offset) < _CLEARANCE
     field[near] = threshold + np.where(offset[near] > 0, _CLEARANCE, -_CLEARANCE)
+
+
+def settled_contours(
+    field: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float
+) -> np.ndarray:
+    """`contours` of a field that went through `settle`, or is made of such fields; it is not changed."""
     generator = contourpy.contour_generator(
         x=x, y=y, z=field, fill_type=contourpy.FillType.ChunkCombinedOffsetOffset
     )

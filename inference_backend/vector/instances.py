@@ -55,6 +55,8 @@ def split_instances(
     mask = probability > threshold
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
+    if core is not None and not np.isfinite(core.sum()):
+        core = np.nan_to_num(core, nan=0.0)
     count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     seeds = _seeds(mask, core, least_px)
     number = _seeds_a_part(labels, count, seeds)
@@ -101,7 +103,7 @@ def _grow(inside: np.ndarray, seeds: np.ndarray, core: np.ndarray) -> np.ndarray
     seeds = np.where(inside, seeds, 0)
     free = (seeds == 0).view(np.uint8)
     away = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    height = _HALFWAY * away / (away + np.float32(_FAR_PX)) - np.nan_to_num(core, nan=0.0)
+    height = _HALFWAY * away / (away + np.float32(_FAR_PX)) - core
     # From within a seed nothing grows: leaving that out halves the flood.
     grid = np.ones((3, 3), np.uint8)
     within = cv2.erode(1 - free, grid, borderType=cv2.BORDER_CONSTANT, borderValue=0).view(bool)
@@ -111,7 +113,7 @@ def _grow(inside: np.ndarray, seeds: np.ndarray, core: np.ndarray) -> np.ndarray
 
 def _join_over_passes(labels: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Labels whose cores are parted by a shallow valley only are one thing: a roof's two slopes, not two roofs."""
-    return _joined(labels, np.nan_to_num(core, nan=0.0), VALLEY)
+    return _joined(labels, core, VALLEY)
 
 
 def _joined(labels: np.ndarray, depth: np.ndarray, share: float) -> np.ndarray:

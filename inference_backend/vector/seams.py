@@ -194,10 +194,17 @@ class SeamMerger:
         return [area for area in map(self._areas.pop, closed) if area.polygons]
 
 
-def labels_under(polygons: np.ndarray, labels: np.ndarray, col0: int, row0: int) -> np.ndarray:
+def labels_under(
+    polygons: np.ndarray,
+    labels: np.ndarray,
+    col0: int,
+    row0: int,
+    among: np.ndarray | None = None,
+) -> np.ndarray:
     """The label under each contour: its first vertex lies on the line between a pixel inside and one outside.
 
-    `labels` (h, w) begin at (`col0`, `row0`), and are less outside than inside.
+    `labels` (h, w) begin at (`col0`, `row0`), and are less outside than inside. Those that are not `among`, bool by label,
+    count as 0.
     """
     firsts = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(polygons), 0))
     x, y = firsts[:, 0] - col0 - 0.5, firsts[:, 1] - row0 - 0.5
@@ -207,7 +214,8 @@ def labels_under(polygons: np.ndarray, labels: np.ndarray, col0: int, row0: int)
         for along_y in (np.floor, np.ceil):
             at_x = np.clip(along_x(x).astype(int), 0, cols - 1)
             at_y = np.clip(along_y(y).astype(int), 0, rows - 1)
-            found = np.maximum(found, labels[at_y, at_x])
+            here = labels[at_y, at_x]
+            found = np.maximum(found, here if among is None else np.where(among[here], here, 0))
     return found
 
 
