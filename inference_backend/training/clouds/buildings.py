@@ -95,14 +95,21 @@ def _add(
     base = float(np.median(relief.ground[rows, cols]))
     rise = _rise(rng, form, thing, box, rows, cols, inward, wanted)
     height = np.maximum(rise - np.median(rise) + wanted, min(1.9, 0.6 * wanted))
+    # A stream of its own: the draws of the city stay as they were.
+    extra = rng.spawn(1)[0]
+    rim = np.zeros(len(rows), bool)
     if form == "flat":
         height = _flat_details(rng, thing, height, inward, rows, cols, box, wanted)
+        if wanted > 6.5 and thing.area_m2 > 60 and extra.random() < 0.4:
+            height, rim = _steep_rim(extra, height, inward, wanted)
     leaf = np.full(
         len(rows), ID["flat roof" if form in ("flat", "round") else "pitched roof"], np.uint8
     )
+    leaf[rim] = ID["pitched roof"]
     top = (base + height).astype(np.float32)
     relief.solid(rows, cols, np.maximum(top, relief.ground[rows, cols] + 1.5), leaf, ID["facade"])
     relief.albedo[rows, cols] = rng.uniform(0.15, 0.85)
+    _dormers(extra, relief, rows[rim], cols[rim])
     _on_roof(rng, relief, thing, box, form, inward, rows, cols, base)
     _panels(rng, relief, solar, rows, cols, form)
     return Building(thing.number, base, float(np.median(height)), form, from_scene)
@@ -195,6 +202,33 @@ def _flat_details(
     if rng.random() < 0.55 and thing.area_m2 > 25:
         height = height + np.where(inward < 0.4, rng.uniform(0.2, 1.1), 0)
     return height
+
+
+def _steep_rim(
+    rng: np.random.Generator, height: np.ndarray, inward: np.ndarray, wanted: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The roof of old town blocks: flat, with a steep band of tiles all round. Heights and which cells are the band, (cells,)."""
+    depth = min(rng.uniform(0.8, 4.0), 0.45 * float(inward.max()))
+    fall = min(rng.uniform(1.5, 4.5), 0.5 * wanted)
+    rim = inward < depth
+    # Tiles, gutters and frames: no band is a plane.
+    rough = rng.normal(0, rng.uniform(0.02, 0.25), len(height))
+    share = np.clip((depth - inward) / max(depth, 0.1), 0, 1)
+    return np.where(rim, height - fall * share + rough, height).astype(np.float32), rim
+
+
+def _dormers(rng: np.random.Generator, relief: Relief, rows: np.ndarray, cols: np.ndarray) -> None:
+    """Windows that stand out of a steep band, as high as its upper edge or a little lower."""
+    if not len(rows):
+        return
+    highest = float(np.quantile(relief.top[rows, cols], 0.95))
+    number = rng.poisson(len(rows) * CELL_M**2 / rng.uniform(4, 30))
+    for at in rng.integers(len(rows), size=min(number, 60)):
+        half = rng.uniform(0.4, 1.0) / CELL_M
+        near = (np.abs(rows - rows[at]) <= half) & (np.abs(cols - cols[at]) <= half)
+        top = highest - rng.uniform(0.0, 1.2)
+        near &= relief.top[rows, cols] < top
+        relief.solid(rows[near], cols[near], top, ID["roof structure"], ID["roof structure"])
 
 
 def _on_roof(
