@@ -16,7 +16,7 @@ import torch
 from inference_backend.models.cityseg.adapter import density_of
 from inference_backend.models.cityseg.graph_encoder import MEASURES, measures_of
 from inference_backend.models.cityseg.label_graph import label_graph
-from inference_backend.models.cityseg.settling import settled
+from inference_backend.models.cityseg.settling import Neighbourhood, settled
 from inference_backend.models.cityseg.voxels import LEVELS, Voxels, voxelise
 from inference_backend.points.blocks import RawPoints, make_block, survey
 from inference_backend.points.density import grid_for
@@ -149,11 +149,9 @@ class Boosted:
     def groups(self, x: np.ndarray, voxels: Voxels) -> tuple[np.ndarray, np.ndarray]:
         """(V, 4) of the trees alone, and after what stands followed its neighbours, as in the product."""
         raw = self.group.predict_proba(x).astype(np.float32)
-        level, coarse = voxels.levels[:2]
         lying = torch.tensor([True, False, False, False])
         parts = (torch.from_numpy(raw), torch.eye(len(GROUPS)), lying)
-        tables = (torch.from_numpy(level.parent), torch.from_numpy(coarse.neighbours))
-        return raw, settled(*parts, *tables).numpy()
+        return raw, settled(*parts, Neighbourhood.of(voxels)).numpy()
 
     def leaf_shares(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """P(leaf | group) of seen leaves (V, leaves), from evenly drawn rows; zeros where the group is unlikely."""

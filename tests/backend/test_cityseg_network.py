@@ -18,7 +18,7 @@ from inference_backend.models.cityseg.graph_encoder import Hierarchy, conditiona
 from inference_backend.models.cityseg.label_graph import label_graph
 from inference_backend.models.cityseg.layers import SparseDepthwise, pooled
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
-from inference_backend.models.cityseg.settling import settled
+from inference_backend.models.cityseg.settling import Neighbourhood, settled
 from inference_backend.models.cityseg.voxels import FEATURES, curve_windows, voxelise
 from inference_backend.models.cityseg.weights_file import (
     Calibration,
@@ -273,7 +273,8 @@ def test_what_stands_settles_with_its_neighbours_and_what_lies_stays():
     probability = torch.tensor([[0.0, 0.6, 0.3, 0.1], [0.0, 0.3, 0.1, 0.6], [0.9, 0.0, 0.0, 0.1]])
     alone = torch.full((27, 1), 1)
     alone[13] = 0
-    found = settled(probability, groups, lying, torch.tensor([0, 0, 0]), alone)
+    around = [Neighbourhood(torch.tensor([0, 0, 0]), alone, 0.8)]
+    found = settled(probability, groups, lying, around)
     building, tree = 0.9 + 0.4, 0.1 + 0.6 + 0.1 * 0.1
     share = building / (building + tree)
     wanted = 0.2 * 0.4 + 0.8 * share
@@ -281,6 +282,14 @@ def test_what_stands_settles_with_its_neighbours_and_what_lies_stays():
     assert float(found[1, 1] / found[1, 2]) == pytest.approx(3.0, abs=1e-3)
     torch.testing.assert_close(found.sum(1), torch.ones(3))
     assert float(found[2, 0]) > 0.89
+
+
+def test_settling_looks_at_two_levels_above_the_fine_one(block):
+    voxels = voxelise(block, 1.0)
+    first, second = Neighbourhood.of(voxels)
+    assert (first.parent.numpy() == voxels.levels[0].parent).all()
+    assert (second.parent.numpy() == voxels.levels[1].parent[voxels.levels[0].parent]).all()
+    assert second.neighbours.shape[1] == voxels.levels[2].count
 
 
 def test_a_new_class_moves_no_prototype_of_a_known_one():

@@ -19,7 +19,7 @@ from inference_backend.models.cityseg.graph_encoder import Hierarchy, leaf_log, 
 from inference_backend.models.cityseg.label_graph import ROOT, LabelGraph, label_graph
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
 from inference_backend.models.cityseg.node_text import mean_text, node_text
-from inference_backend.models.cityseg.settling import settled
+from inference_backend.models.cityseg.settling import Neighbourhood, settled
 from inference_backend.models.cityseg.voxels import voxelise
 from inference_backend.models.cityseg.weights_file import Calibration, load_cloud_network
 from inference_backend.points.blocks import BlockPoints
@@ -106,14 +106,8 @@ class CitySegModel:
             scale = self.sharpness / self.calibration.temperature
             scores = embedding @ (prototypes.vectors.T * scale) - prototypes.cost
             probability = leaf_log(scores, prototypes.hierarchy).exp_()
-            coarse = voxels.levels[1]
-            probability = settled(
-                probability,
-                prototypes.groups,
-                prototypes.lying,
-                torch.from_numpy(voxels.levels[0].parent).to(self.device),
-                torch.from_numpy(coarse.neighbours).to(self.device),
-            )
+            around = Neighbourhood.of(voxels, self.device)
+            probability = settled(probability, prototypes.groups, prototypes.lying, around)
             answer = probability.to(torch.float16).cpu().numpy()
         return answer[voxels.inverse]
 
