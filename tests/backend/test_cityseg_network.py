@@ -18,7 +18,7 @@ from inference_backend.models.cityseg.graph_encoder import Hierarchy, conditiona
 from inference_backend.models.cityseg.label_graph import label_graph
 from inference_backend.models.cityseg.layers import SparseDepthwise, pooled
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
-from inference_backend.models.cityseg.settling import Neighbourhood, settled
+from inference_backend.models.cityseg.settling import Neighbourhood, grass_is_ground, settled
 from inference_backend.models.cityseg.voxels import FEATURES, curve_windows, voxelise
 from inference_backend.models.cityseg.weights_file import (
     Calibration,
@@ -304,3 +304,28 @@ def test_a_new_class_moves_no_prototype_of_a_known_one():
     torch.testing.assert_close(after.vectors[rows], before.vectors)
     new = [name for name, _ in model.rows_of(added).nodes].index("gazebo")
     assert float(after.vectors[new].norm()) == pytest.approx(1, abs=1e-4)
+
+
+def test_grass_of_a_hands_height_is_ground_and_nothing_else_is_moved():
+    names = ("open ground", "pavement", "low vegetation", "shrub", "broadleaf tree")
+    model = CitySegModel.untrained(config=SMALL)
+    prototypes = model.prototypes(columns(*names))
+    assert prototypes.low.tolist() == [False, False, True, True, False]
+    assert prototypes.terrain.tolist() == [True, True, False, False, False]
+    row = np.array([0.1, 0.3, 0.4, 0.1, 0.1], np.float16)
+    found = np.stack([row, row, row])
+    grass_is_ground(
+        found, np.array([0.05, -0.2, 0.3], np.float32), prototypes.low, prototypes.terrain
+    )
+    wanted = [0.225, 0.675, 0.0, 0.0, 0.1]
+    assert found[0] == pytest.approx(wanted, abs=2e-3)
+    assert found[1] == pytest.approx(wanted, abs=2e-3)
+    assert found[2].tolist() == row.tolist()
+
+
+def test_grass_stays_where_no_terrain_is_asked_for():
+    model = CitySegModel.untrained(config=SMALL)
+    prototypes = model.prototypes(columns("low vegetation", "broadleaf tree"))
+    row = np.array([[0.8, 0.2]], np.float16)
+    grass_is_ground(row, np.zeros(1, np.float32), prototypes.low, prototypes.terrain)
+    assert row[0].tolist() == pytest.approx([0.8, 0.2], abs=1e-3)

@@ -19,7 +19,7 @@ from inference_backend.models.cityseg.graph_encoder import Hierarchy, leaf_log, 
 from inference_backend.models.cityseg.label_graph import ROOT, LabelGraph, label_graph
 from inference_backend.models.cityseg.network import CitySegNet, CloudConfig, VoxelBatch
 from inference_backend.models.cityseg.node_text import mean_text, node_text
-from inference_backend.models.cityseg.settling import Neighbourhood, settled
+from inference_backend.models.cityseg.settling import Neighbourhood, grass_is_ground, settled
 from inference_backend.models.cityseg.voxels import voxelise
 from inference_backend.models.cityseg.weights_file import Calibration, load_cloud_network
 from inference_backend.points.blocks import BlockPoints
@@ -41,7 +41,8 @@ _LYING = ("terrain", "water")
 @dataclass(frozen=True)
 class Prototypes:
     """What the classes of a set look like to the network: `vectors` (nodes, embedding), the tree, the cost of seen leaves, the
-    columns of each group at the top of the graph (K, G), and which groups lie on the ground, bool (G,).
+    columns of each group at the top of the graph (K, G), which groups lie on the ground, bool (G,), and which columns are low
+    plants and which terrain, bool (K,).
     """
 
     vectors: torch.Tensor
@@ -49,6 +50,8 @@ class Prototypes:
     cost: torch.Tensor
     groups: torch.Tensor
     lying: torch.Tensor
+    low: np.ndarray
+    terrain: np.ndarray
 
 
 class CitySegModel:
@@ -109,7 +112,9 @@ class CitySegModel:
             around = Neighbourhood.of(voxels, self.device)
             probability = settled(probability, prototypes.groups, prototypes.lying, around)
             answer = probability.to(torch.float16).cpu().numpy()
-        return answer[voxels.inverse]
+        answer = answer[voxels.inverse]
+        grass_is_ground(answer, block.hag_m, prototypes.low, prototypes.terrain)
+        return answer
 
     def embed_voxels(self, batch: VoxelBatch) -> torch.Tensor:
         """Unit embeddings (V, embedding) of the voxels of some blocks."""
@@ -154,6 +159,8 @@ class CitySegModel:
             torch.from_numpy(cost).to(self.device),
             groups.to(self.device),
             lying.to(self.device),
+            np.array([self._below("low plants", column) for column in classes.columns]),
+            np.array([top == "terrain" for top in tops]),
         )
 
     def _top(self, column: CloudClass) -> str:
@@ -161,6 +168,10 @@ class CitySegModel:
         if column.new and column.parent == ROOT:
             return column.name
         return self._graph.path(column.parent if column.new else column.name)[0]
+
+    def _below(self, node: str, column: CloudClass) -> bool:
+        """Whether a column of the label graph lies below `node`; what the user added is what the user says it is."""
+        return not column.new and node in self._graph.path(column.name)[:-1]
 
     def _words(self, name: str) -> np.ndarray:
         if self._text is None:

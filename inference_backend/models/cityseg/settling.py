@@ -2,7 +2,8 @@
 
 Only the choice among the groups at the top of the label graph (building, vegetation, vehicle, ...) is averaged over the 3 x 3 x 3
 voxels of two coarser levels, one after the other, and only between what stands; terrain and water keep their probability, and
-within a group the leaves keep their shares. docs/benchmarks.md has what it is worth.
+within a group the leaves keep their shares. And what grows no higher than a hand is ground. docs/benchmarks.md has what both are
+worth.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from inference_backend.models.cityseg.voxels import Voxels
+
+GRASS_M = 0.15
+"""What grows no higher than this over the ground is ground: less than a ground filter and a scanner's noise can tell."""
 
 SHARES = {1: 0.8, 2: 0.6}
 """How much of a voxel's choice among what stands is its neighbourhood's, by the level whose voxels are the neighbourhood."""
@@ -52,6 +57,26 @@ def settled(
     scale = (group / before.clamp_min(1e-7)) @ groups.T
     answer = probability * scale
     return answer / answer.sum(1, keepdim=True).clamp_min(1e-9)
+
+
+def grass_is_ground(
+    probability: np.ndarray, hag_m: np.ndarray, low: np.ndarray, terrain: np.ndarray
+) -> None:
+    """Move the probability (N, K) of low plants to the terrain, in place, where a point lies less than GRASS_M over the ground.
+
+    `low` and `terrain` bool (K,): columns of low plants and of terrain. Nothing is done where either is not asked for.
+    """
+    if not low.any() or not terrain.any():
+        return
+    rows = np.flatnonzero(hag_m < GRASS_M)
+    some = probability[rows].astype(np.float32)
+    moved = some[:, low].sum(1, keepdims=True)
+    ground = some[:, terrain]
+    # Shared among the kinds of terrain as they were; evenly where none was thought of.
+    share = (ground + 1e-6) / (ground + 1e-6).sum(1, keepdims=True)
+    some[:, terrain] = ground + moved * share
+    some[:, low] = 0
+    probability[rows] = some.astype(probability.dtype)
 
 
 def _mixed(group: Tensor, lying: Tensor, place: Neighbourhood) -> Tensor:
