@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TEMPERATURES = np.geomspace(0.6, 2.5, 15)
 COSTS = np.arange(0.0, 8.1, 0.25)
-KEPT = 0.97
+KEPT = 0.995
 _MOST_POINTS = 400_000
 
 
