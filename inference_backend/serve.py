@@ -227,14 +227,15 @@ class Server:
             self._write(reply)
 
     def _progress_of(self, request_id: int) -> Callable[[float, str], None]:
-        told_at, told = [0.0], [0.0]
+        told_at, told, doing = [0.0], [0.0], [""]
 
         def report(fraction: float, message: str = "") -> None:
             now = time.monotonic()
-            # A step as large as a new pass is told at once: nothing may follow it for long.
-            far = fraction >= 1 or fraction - told[0] >= _PROGRESS_STEP
+            # A large step and a new pass ("Reading ...", "Classifying ...") are told at once: nothing may follow for long.
+            word = str(message).partition(" ")[0].strip(",.…")
+            far = fraction >= 1 or fraction - told[0] >= _PROGRESS_STEP or word != doing[0]
             if now - told_at[0] >= _PROGRESS_INTERVAL_S or far:
-                told_at[0], told[0] = now, fraction
+                told_at[0], told[0], doing[0] = now, fraction, word
                 self.send(progress(request_id, min(max(float(fraction), 0.0), 1.0), str(message)))
 
         return report
