@@ -22,6 +22,7 @@ GRASS_M = 0.15
 
 SHARES = {1: 0.8, 2: 0.6}
 """How much of a voxel's choice among what stands is its neighbourhood's, by the level whose voxels are the neighbourhood."""
+_LEAST_MOVED = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def grass_is_ground(
     if not low.any() or not terrain.any():
         return
     rows = np.flatnonzero(hag_m < GRASS_M)
+    # Most points near the ground are no grass to anybody: they are left as they are.
+    rows = rows[probability[np.ix_(rows, np.flatnonzero(low))].sum(1) > _LEAST_MOVED]
     some = probability[rows].astype(np.float32)
     moved = some[:, low].sum(1, keepdims=True)
     ground = some[:, terrain]
